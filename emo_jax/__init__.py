@@ -1,0 +1,1 @@
+"""Emotion recognition in signers: features, training and evaluation in JAX and Flax."""

@@ -1,0 +1,1 @@
+"""The networks: face detector, face backbone and temporal heads."""

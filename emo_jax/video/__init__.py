@@ -1,0 +1,1 @@
+"""From a video file to a clip: sampled frames' face features and raw hand keypoints over time."""

@@ -1,0 +1,98 @@
+"""A clip: what extraction makes of one video, and the `.npz` file it is kept in.
+
+Imports neither OpenCV nor MediaPipe: builders and training read clips without them.
+"""
+
+import dataclasses
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from emo_jax.errors import UserError
+
+FACE_DIM = 512
+HAND_SHAPE = (2, 21, 3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+  """Features of one video's T sampled frames. Pixels are those of the decoded, upright frame.
+
+  Attributes:
+    face: [T, 512] float32, the backbone's `features` layer after ReLU; zeros without a face.
+    face_present: [T] bool.
+    face_score: [T] float32, the detector's confidence; 0 without a face.
+    face_box: [T, 4] float32, x0, y0, x1, y1 in pixels.
+    hand_points: [T, 2, 21, 3] float32, the signer's left and right hand; x and y in pixels, z in
+      the same unit as x; zeros where absent.
+    hand_score: [T, 2] float32, 0 where absent.
+    time_s: [T] float32, presentation time in seconds.
+    frame_index: [T] int32, index among the decoded frames.
+    frame_size: [2] int32, width and height after rotation.
+    fps: float32, nominal frame rate of the video.
+  """
+
+  face: np.ndarray
+  face_present: np.ndarray
+  face_score: np.ndarray
+  face_box: np.ndarray
+  hand_points: np.ndarray
+  hand_score: np.ndarray
+  time_s: np.ndarray
+  frame_index: np.ndarray
+  frame_size: np.ndarray
+  fps: np.float32
+
+
+# Shape with None for T, and dtype, of every field.
+FIELDS = {
+  'face': ((None, FACE_DIM), np.float32),
+  'face_present': ((None,), np.bool_),
+  'face_score': ((None,), np.float32),
+  'face_box': ((None, 4), np.float32),
+  'hand_points': ((None, *HAND_SHAPE), np.float32),
+  'hand_score': ((None, 2), np.float32),
+  'time_s': ((None,), np.float32),
+  'frame_index': ((None,), np.int32),
+  'frame_size': ((2,), np.int32),
+  'fps': ((), np.float32),
+}
+
+
+def save(path: str | os.PathLike, clip: Clip, key: dict[str, str], info: dict[str, str]) -> None:
+  """Writes a clip with its compatibility key and information, under a temporary name first."""
+  path = Path(path)
+  partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+  fields = {name: np.asarray(getattr(clip, name), dtype) for name, (_, dtype) in FIELDS.items()}
+  try:
+    with open(partial, 'wb') as f:
+      np.savez(f, key=json.dumps(key, sort_keys=True), info=json.dumps(info), **fields)
+    os.replace(partial, path)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike) -> tuple[Clip, dict[str, str], dict[str, str]]:
+  """Reads a clip, its compatibility key and its information.
+
+  Raises:
+    UserError: not such a file, or a field is missing or of another shape.
+  """
+  try:
+    with np.load(path, allow_pickle=False) as data:
+      arrays = {name: data[name] for name in FIELDS}
+      key, info = json.loads(str(data['key'])), json.loads(str(data['info']))
+  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    raise UserError(f'{path} is not a readable clip ({error}): extract its video again') from error
+  frames = len(arrays['face'])
+  for name, (shape, dtype) in FIELDS.items():
+    want = tuple(frames if n is None else n for n in shape)
+    if arrays[name].shape != want or arrays[name].dtype != dtype:
+      raise UserError(
+        f'{path}: {name} is {arrays[name].dtype}{list(arrays[name].shape)}, '
+        f'expected {np.dtype(dtype)}{list(want)}: extract its video again'
+      )
+  return Clip(**arrays), key, info

@@ -1,0 +1,23 @@
+"""Every test sees 8 simulated CPU devices, no silent rank promotion, and where the shared data lie."""
+
+import os
+from pathlib import Path
+
+os.environ['XLA_FLAGS'] = (
+  os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=8'
+)
+
+import jax
+import pytest
+
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+SHARED = Path(os.environ.get('EMO_JAX_SHARED', Path(__file__).parents[2] / 'shared')).resolve()
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+  """The folder of real clips, reference outputs and models (EMO_JAX_SHARED)."""
+  if not (SHARED / 'golden').is_dir():
+    pytest.skip(f'no shared data at {SHARED}; set EMO_JAX_SHARED')
+  return SHARED

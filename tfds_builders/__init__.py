@@ -1,0 +1,1 @@
+"""The corpora as TensorFlow Datasets: one folder each, an example is one clip's features."""

@@ -1,0 +1,42 @@
+"""What every corpus' examples hold: a clip's fields, who signs what, and a label per task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from emo_jax import labels
+from emo_jax.video import clip as clip_lib
+
+# Metadata field of a dataset that holds its compatibility key.
+KEY = 'compatibility_key'
+
+
+def features(tasks: Sequence[str]) -> tfds.features.FeaturesDict:
+  """Features of one example with a label per task; T, the number of sampled frames, varies."""
+  fields = {
+    name: tfds.features.Tensor(shape=shape, dtype=dtype)
+    for name, (shape, dtype) in clip_lib.FIELDS.items()
+  }
+  text = {name: tfds.features.Text() for name in ('id', 'signer', 'utterance', 'text')}
+  task_labels = {task: tfds.features.Scalar(np.int64) for task in tasks}
+  return tfds.features.FeaturesDict(fields | text | {'labels': task_labels})
+
+
+def example(
+  clip: clip_lib.Clip,
+  *,
+  id: str,  # noqa: A002 (the contract's name)
+  signer: str,
+  utterance: str,
+  text: str,
+  task_labels: Mapping[str, int],
+) -> dict[str, Any]:
+  """One example; `task_labels` holds an index per task, `labels.UNKNOWN` where nobody knows."""
+  for task, index in task_labels.items():
+    assert labels.UNKNOWN <= index < len(labels.names(task)), (id, task, index)
+  fields = {
+    name: np.asarray(getattr(clip, name), dtype) for name, (_, dtype) in clip_lib.FIELDS.items()
+  }
+  return fields | dict(id=id, signer=signer, utterance=utterance, text=text, labels=dict(task_labels))
