@@ -1,4 +1,4 @@
-"""A user's mistake: one line that says what is wrong and what to do, exit status 2, no traceback."""
+"""A user's mistake: one line of what is wrong and what to do, exit status 2, no traceback."""
 
 import sys
 from collections.abc import Callable

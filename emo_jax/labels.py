@@ -1,4 +1,4 @@
-"""Label vocabularies: the seven emotions in the paper's order and the maps from every other vocabulary.
+"""Label vocabularies: the seven emotions in the paper's order and the names others give them.
 
 Labels travel by name; an index means something only beside the tuple of names it indexes.
 """
@@ -42,7 +42,9 @@ _SYNONYMS = {
 def names(task: str) -> tuple[str, ...]:
   """The label names of a task in index order. Raises UserError for an unknown task."""
   if task not in TASKS:
-    raise UserError(f'unknown task {task!r}{nearest(task, TASKS)}; the tasks are {", ".join(TASKS)}')
+    raise UserError(
+      f'unknown task {task!r}{nearest(task, TASKS)}; the tasks are {", ".join(TASKS)}'
+    )
   return TASKS[task]
 
 
@@ -59,7 +61,9 @@ def index(task: str, name: str) -> int:
   if task == 'emotion':
     key = _SYNONYMS.get(key, key)
   if key not in known:
-    raise UserError(f'unknown {task} label {name!r}{nearest(key, known)}; known: {", ".join(known)}')
+    raise UserError(
+      f'unknown {task} label {name!r}{nearest(key, known)}; known: {", ".join(known)}'
+    )
   return known.index(key)
 
 

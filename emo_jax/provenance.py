@@ -64,7 +64,9 @@ def information(**extra: str) -> dict[str, str]:
   packages = ('jax', 'flax', 'opencv-python', 'mediapipe', 'numpy')
   versions = {p: importlib.metadata.version(p) for p in packages}
   now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-  return dict(date=now, machine=platform.machine(), python=platform.python_version(), **versions, **extra)
+  return dict(
+    date=now, machine=platform.machine(), python=platform.python_version(), **versions, **extra
+  )
 
 
 def dumps(key: dict[str, str]) -> str:

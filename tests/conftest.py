@@ -1,4 +1,4 @@
-"""Every test sees 8 simulated CPU devices, no silent rank promotion, and where the shared data lie."""
+"""What every test sees: 8 simulated CPU devices, no silent rank promotion, the shared data."""
 
 import os
 from pathlib import Path

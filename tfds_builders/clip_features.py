@@ -39,4 +39,6 @@ def example(
   fields = {
     name: np.asarray(getattr(clip, name), dtype) for name, (_, dtype) in clip_lib.FIELDS.items()
   }
-  return fields | dict(id=id, signer=signer, utterance=utterance, text=text, labels=dict(task_labels))
+  return fields | dict(
+    id=id, signer=signer, utterance=utterance, text=text, labels=dict(task_labels)
+  )

@@ -1,0 +1,70 @@
+"""The flags of training: --config with overrides of its fields, and --workdir."""
+
+import datetime
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import config_dict
+from ml_collections import config_flags as ml_config_flags
+
+from emo_jax import labels, run_dir
+from emo_jax.errors import UserError
+
+
+def load_config(path: str) -> config_dict.ConfigDict:
+  """`get_config()` of a config file; `FILE.py:ARG` calls `get_config(ARG)`.
+
+  Raises:
+    UserError: no such file, with the configs that lie beside it.
+  """
+  file, _, argument = path.partition(':')
+  spec = importlib.util.spec_from_file_location('config', file)
+  if not Path(file).is_file() or spec is None or spec.loader is None:
+    there = sorted(str(p) for p in Path(file).parent.glob('*.py'))
+    raise UserError(f'no config {file}{labels.nearest(file, there)}')
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(*([argument] if argument else []))
+
+
+def _require_known(arguments: list[str], config: config_dict.ConfigDict) -> None:
+  """Raises UserError for a flag that is no field of the config, with the nearest name."""
+  fields = [f'config.{name}' for name in run_dir.flatten(config.to_dict())]
+  for argument in arguments:
+    name = argument.split('=', 1)[0].lstrip('-')
+    if argument.startswith('-') and name not in fields:
+      near = labels.nearest(name, [*fields, 'config', 'workdir'])
+      raise UserError(f'unknown flag --{name}{near}')
+
+
+def parse(argv: list[str]) -> tuple[dict[str, Any], Path]:
+  """The config as plain data with overrides applied, and the workdir (default: runs/<name>-<time>).
+
+  Raises:
+    UserError: no such config, a misspelt field or flag (with the nearest name), or a value that
+      its field cannot take.
+  """
+  first = flags.FlagValues()
+  flags.DEFINE_string('config', '', 'config file', flag_values=first)
+  flags.DEFINE_string('workdir', '', 'folder of the run', flag_values=first)
+  try:
+    rest = first(argv, known_only=True)
+  except flags.Error as error:
+    raise UserError(str(error)) from error
+  if not first.config:
+    raise UserError('no --config given: try --config=configs/eanwh.py')
+  config = load_config(first.config)
+  _require_known(rest[1:], config)
+  fields = flags.FlagValues()
+  holder = ml_config_flags.DEFINE_config_dict('config', config, flag_values=fields, sys_argv=rest)
+  try:
+    extra = fields(rest)[1:]
+  except (flags.Error, TypeError, ValueError) as error:
+    raise UserError(' '.join(str(error).split())) from error
+  if extra:
+    raise UserError(f'unexpected argument {extra[0]!r}: write --config.FIELD=VALUE')
+  plain = holder.value.to_dict()
+  now = datetime.datetime.now().strftime('%Y%m%d-%H%M%S')
+  return plain, Path(first.workdir or f'runs/{plain["name"]}-{now}')

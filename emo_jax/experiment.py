@@ -1,0 +1,127 @@
+"""A run from config to report: train, score on every test split, write the tables and figures."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emo_jax import (
+  corpora,
+  inference,
+  input_pipeline,
+  parallel,
+  predictions,
+  preprocess,
+  provenance,
+  report,
+  run_dir,
+  train,
+)
+from emo_jax.checkpoints import Checkpoints
+from emo_jax.errors import UserError
+
+
+def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
+  """Trains, evaluates and reports; a run started again in its workdir goes on where it was.
+
+  Returns:
+    The contents of `report.json`.
+
+  Raises:
+    UserError: whatever the user can mend.
+  """
+  data_dir, embedded = corpora.locate(config['data']['dir'], config['data']['train'])
+  names = config['embedded' if embedded else 'data']
+  if embedded:
+    print(
+      f'no directory holds {config["data"]["train"]}: using the embedded SYNTHETIC corpus '
+      f'{corpora.EMBEDDED}. Its scores say nothing about real signers.',
+      file=sys.stderr,
+    )
+  specs = [names['train'], names['validation'], *names['test']]
+  training, validation, *tests = (corpora.open_split(spec, data_dir) for spec in specs)
+  for other in (validation, *tests):
+    corpora.require_mixable(training.key, other)
+  run_dir.claim(workdir, config)
+  fitted = train.fit(config, workdir, training, validation)
+
+  result = dict(
+    name=config['name'],
+    task=config['task'],
+    synthetic=provenance.is_synthetic(training.key),
+    random_backbone=provenance.is_random(training.key),
+    params=report.parameter_counts(fitted.params),
+    trained_on=training.spec,
+    selected_step=fitted.step,
+    temperature=fitted.temperature,
+    provenance=dict(training.key),
+    information=provenance.information(),
+    evals=[],
+  )
+  scorer = Scorer(config, workdir, fitted.params, fitted.temperature)
+  result['evals'] = [scorer(test, config['eval']['segment']) for test in tests]
+  report.write(workdir, result, config['paper'])
+  return result
+
+
+class Scorer:
+  """Scores one run's selected model on splits, and keeps the predictions in its workdir."""
+
+  def __init__(self, config: Mapping[str, Any], workdir: Path, params: Any, temperature: float):
+    self._config, self._workdir, self._temperature = config, workdir, temperature
+    self._devices = parallel.devices(config['devices'])
+    model = inference.build_model(config)
+    self._predict = inference.Predictor(model, config['eval']['aggregate'], self._devices)
+    self._params = parallel.replicate(params, self._devices)
+
+  def __call__(self, split: corpora.Split, segment: str) -> dict[str, Any]:
+    """Writes `predictions/<corpus>-<split>-<segment>.jsonl`; returns an entry of `evals`."""
+    how = inference.recipe(self._config, 'eval', len(self._devices), segment)
+    frames = input_pipeline.survey(split, how.task).frames
+    found = self._predict(self._params, split, how, frames, self._temperature)
+    corpus, name = corpora.parse(split.spec)
+    file = f'{corpus}-{name}-{how.segment}.jsonl'.replace('/', '_')
+    predictions.write(self._workdir / 'predictions' / file, found)
+    entry = dict(corpus=corpus, split=name, segment=how.segment, task=how.task)
+    entry |= predictions.score(found, how.task)
+    entry |= dict(
+      synthetic=provenance.is_synthetic(split.key), random_backbone=provenance.is_random(split.key)
+    )
+    print(
+      f'{split.spec} ({how.segment}): {entry["n"]} of {len(found)} clips are labelled for '
+      f'{how.task}, {entry["n_without_face"]} have no face',
+      file=sys.stderr,
+    )
+    return entry
+
+
+def score_run(
+  workdir: Path, corpus: str, split: str, data_dir: str, segment: str
+) -> dict[str, Any]:
+  """Scores a finished run on another corpus and adds the result to its report.
+
+  Args:
+    workdir: of the run.
+    corpus, split: as in `ejsl` and `all`.
+    data_dir: where the corpus lies; empty: where the run's own were looked for.
+    segment: empty: the run's own.
+
+  Returns:
+    The entry added to `evals`.
+  """
+  config = run_dir.read_config(workdir)
+  result = report.read(workdir)
+  preprocess.require(segment or 'full', preprocess.SEGMENTS, '--segment')
+  spec = f'{corpus}:{split}'
+  where, _ = corpora.locate(data_dir or config['data']['dir'], spec)
+  other = corpora.open_split(spec, where)
+  corpora.require_mixable(result['provenance'], other)
+  if config['task'] not in other.tasks:
+    raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
+  params = Checkpoints(workdir / 'checkpoints').restore_state()['best']['params']
+  entry = Scorer(config, workdir, params, result['temperature'])(other, segment)
+  same = ('corpus', 'split', 'segment')
+  kept = [e for e in result['evals'] if any(e[k] != entry[k] for k in same)]
+  result['evals'] = [*kept, entry]
+  report.write(workdir, result, config['paper'])
+  return entry

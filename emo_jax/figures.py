@@ -1,0 +1,72 @@
+"""Figures of a run that a person can read."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use('Agg')
+import numpy as np
+from matplotlib import pyplot as plt
+
+
+def _save(figure: plt.Figure, path: Path) -> Path:
+  partial = path.with_name(f'.{path.name}.partial')
+  figure.savefig(partial, format='png', dpi=150, bbox_inches='tight')
+  plt.close(figure)
+  os.replace(partial, path)
+  return path
+
+
+def confusion(workdir: Path, entry: Mapping[str, Any], caveat: str) -> Path:
+  """Confusion matrix of one evaluation: counts, shaded by the share of the true label."""
+  counts, names = np.array(entry['confusion']), entry['labels']
+  share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+  size = 1.6 + 0.75 * len(names)
+  figure, axes = plt.subplots(figsize=(size + 1, size))
+  image = axes.imshow(share, cmap='Blues', vmin=0, vmax=1)
+  for (i, j), count in np.ndenumerate(counts):
+    color = 'white' if share[i, j] > 0.55 else 'black'
+    axes.text(j, i, str(count), ha='center', va='center', color=color, fontsize=9)
+  ticks = range(len(names))
+  axes.set_xticks(ticks, names, rotation=40, ha='right', rotation_mode='anchor')
+  axes.set_yticks(ticks, [f'{n} ({c})' for n, c in zip(names, counts.sum(1), strict=True)])
+  axes.set_xlabel('predicted')
+  axes.set_ylabel('true (clips)')
+  scores = ''
+  if entry['n']:
+    scores = f'\nwAcc {100 * entry["wacc"]:.1f} %, macro F1 {100 * entry["macro_f1"]:.1f} %'
+  title = f'{entry["corpus"]}:{entry["split"]}, {entry["segment"]}, n = {entry["n"]}{scores}'
+  axes.set_title(title + (f'\n{caveat}' if caveat else ''), fontsize=9)
+  figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, label='share of the true label')
+  name = f'confusion-{entry["corpus"]}-{entry["split"]}-{entry["segment"]}.png'
+  return _save(figure, workdir / name.replace('/', '_'))
+
+
+def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Path:
+  """Training loss and validation scores over steps."""
+  figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+  loss = [(x['step'], x['loss']) for x in lines if 'loss' in x]
+  if loss:
+    left.plot(*zip(*loss, strict=True), color='tab:blue')
+  left.set(xlabel='step', ylabel='training loss (nats)', title='Training loss')
+  for field, label, color in (
+    ('macro_f1', 'macro F1', 'tab:orange'),
+    ('wacc', 'wAcc', 'tab:green'),
+    ('accuracy', 'accuracy', 'tab:gray'),
+  ):
+    points = [
+      (x['step'], 100 * x[k]) for x in lines if x.get(k := f'validation/{field}') is not None
+    ]
+    if points:
+      right.plot(*zip(*points, strict=True), marker='o', label=label, color=color)
+  right.set(xlabel='step', ylabel='per cent', title='Validation', ylim=(0, 100))
+  if right.lines:
+    right.legend()
+  for axes in (left, right):
+    axes.grid(alpha=0.3)
+  if caveat:
+    figure.suptitle(caveat, fontsize=9, y=1.02)
+  return _save(figure, workdir / 'curves.png')

@@ -1,0 +1,104 @@
+"""A model's predictions for every clip of a split, each once, on any number of devices."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emo_jax import input_pipeline, labels, metrics, parallel, preprocess
+from emo_jax.corpora import Split
+from emo_jax.input_pipeline import Recipe
+from emo_jax.models.ean import Model
+from emo_jax.predictions import Prediction
+
+AGGREGATES = ('mean', 'mode')
+
+
+def build_model(config: Mapping[str, Any]) -> Model:
+  """The model a run's config describes."""
+  window = preprocess.WINDOW if config['temporal'] == 'windows' else None
+  wanted = config['model']
+  return Model(
+    num_labels=len(labels.names(config['task'])),
+    inputs=tuple(wanted['inputs']),
+    hidden=tuple(wanted['hidden']),
+    dropout=wanted['dropout'],
+    window=window,
+  )
+
+
+def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = '') -> Recipe:
+  """How clips are prepared for `part` (`train` or `eval`) of a run."""
+  return Recipe(
+    task=config['task'],
+    segment=segment or config[part]['segment'],
+    no_face=config['no_face'],
+    temporal=config['temporal'],
+    batch_size=config[part]['batch_size'],
+    devices=devices,
+    seed=config['seed'],
+  )
+
+
+def predict_step(model: nn.Module, aggregate: str) -> Callable:
+  """A step for one device: (params, batch) -> [B, k] probabilities of clips, zeros without rows.
+
+  `mean`: the mean of the rows' probabilities (the reference's notebooks); `mode`: the share of
+  rows that decide for each label (its `run.py`, which takes the most frequent).
+  """
+  preprocess.require(aggregate, AGGREGATES, 'config.eval.aggregate')
+
+  def step(params, batch):
+    logits = model.apply({'params': params}, batch)
+    rows = batch['rows']
+    each = (
+      jax.nn.softmax(logits)
+      if aggregate == 'mean'
+      else jax.nn.one_hot(logits.argmax(-1), logits.shape[-1])
+    )
+    weighted = each * rows['weight'][:, None]
+    return jax.ops.segment_sum(weighted, rows['clip'], num_segments=batch['mask'].shape[0])
+
+  return step
+
+
+class Predictor:
+  """Runs a model over splits; programs compiled for one split serve the next of like shapes."""
+
+  def __init__(self, model: Model, aggregate: str, devices: list[jax.Device]):
+    self._step = parallel.spread(predict_step(model, aggregate), devices)
+
+  def __call__(
+    self, params: Any, split: Split, how: Recipe, frames: int, temperature: float = 1.0
+  ) -> list[Prediction]:
+    """Predictions in stored order.
+
+    Args:
+      params: the model's, with a copy per device.
+      split: the clips.
+      how: how they are prepared.
+      frames: to which they are padded (emo_jax.input_pipeline.survey).
+      temperature: see emo_jax.metrics.with_temperature.
+    """
+    names, found = labels.names(how.task), []
+    for examples, batch in input_pipeline.evaluation_batches(split, how, frames):
+      p = np.asarray(self._step(params, batch), np.float64).reshape(-1, len(names))
+      p = p[batch['mask'].reshape(-1)]
+      total = p.sum(-1, keepdims=True)
+      p = np.where(total > 0, p / np.maximum(total, 1e-12), 1 / len(names))
+      p = metrics.with_temperature(p, temperature)
+      for example, row in zip(examples, p, strict=True):
+        true = None if example.label == labels.UNKNOWN else names[example.label]
+        probabilities = {name: float(x) for name, x in zip(names, row, strict=True)}
+        found.append(Prediction(example.id, true, probabilities, example.length > 0))
+    return found
+
+
+def initial_params(model: Model, seed: int, widths: Mapping[str, int]) -> Any:
+  """Fresh parameters for streams of the given widths."""
+  streams = {name: jnp.zeros((1, preprocess.WINDOW, width)) for name, width in widths.items()}
+  length = {name: jnp.full(1, preprocess.WINDOW) for name in widths}
+  return model.init(jax.random.key(seed), dict(streams=streams, length=length))['params']

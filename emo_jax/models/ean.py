@@ -1,0 +1,77 @@
+"""The temporal model of EAN and EANwH: two LSTM layers and a linear layer over frame features."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Batch = dict[str, Any]
+
+
+def row_dropout(x: Float[Array, 'rows ...'], keys: Array, rate: float) -> Float[Array, 'rows ...']:
+  """Inverted dropout with a key per row: a row's mask does not depend on its neighbours."""
+  keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(keys)
+  return jnp.where(keep, x / (1 - rate), 0)
+
+
+class Model(nn.Module):
+  """LSTM 512 -> LSTM 256 -> linear, dropout 0.2 after each LSTM (EMO-AffectNet's `LSTM`, its
+  Keras form without masking; the paper's Appendix C.2 for EANwH).
+
+  The streams named by `inputs` are concatenated per frame: face 512, with hands 596.
+
+  Attributes:
+    num_labels: classes of the task.
+    inputs: names of the streams, in the order of concatenation.
+    hidden: units of the two LSTM layers.
+    dropout: rate after each LSTM layer, at training only.
+    window: frames per row; a row that runs over its clip's end repeats the last frame
+      (EMO-AffectNet's sequences). None: a row is a whole clip.
+  """
+
+  num_labels: int = 7
+  inputs: tuple[str, ...] = ('face',)
+  hidden: tuple[int, int] = (512, 256)
+  dropout: float = 0.2
+  window: int | None = 10
+
+  @nn.compact
+  def __call__(self, batch: Batch, train: bool = False, per_frame: bool = False):
+    """Logits of every row: [R, num_labels], or [R, T, num_labels] at every frame of the row.
+
+    Args:
+      batch: `streams` (name -> [B, T, features]) and `length` (name -> [B]); optionally `rows`
+        with `clip` and `start` [R]: which clip a row is cut from and at which frame (without it,
+        each clip is one row from its start), and `seed` [B], what a clip's dropout is drawn by.
+      train: apply dropout; needs the `dropout` random stream and `seed`.
+      per_frame: apply the last layer at every frame instead of the row's last.
+    """
+    x = jnp.concatenate([batch['streams'][name] for name in self.inputs], axis=-1)
+    length = batch['length'][self.inputs[0]]
+    everything = dict(clip=jnp.arange(x.shape[0]), start=jnp.zeros(x.shape[0], jnp.int32))
+    clip, start = (batch.get('rows', everything)[name] for name in ('clip', 'start'))
+    if self.window is None:
+      x, last = x[clip], jnp.maximum(length[clip] - 1, 0)
+    else:
+      frame = start[:, None] + jnp.arange(self.window)[None, :]
+      x = x[clip[:, None], jnp.clip(frame, 0, jnp.maximum(length[clip] - 1, 0)[:, None])]
+      last = jnp.full_like(clip, self.window - 1)
+
+    keys = None
+    if train:
+      draw = self.make_rng('dropout')
+      keys = jax.vmap(lambda seed, at: jax.random.fold_in(jax.random.fold_in(draw, seed), at))(
+        batch['seed'][clip], start
+      )
+    for layer, units in enumerate(self.hidden, start=1):
+      # Without a parent the cell is named within the RNN: lstm1/cell.
+      x = nn.RNN(nn.OptimizedLSTMCell(units, parent=None), name=f'lstm{layer}')(x)
+      if layer == len(self.hidden) and not per_frame:
+        x = x[jnp.arange(x.shape[0]), last]
+      if train:
+        x = row_dropout(
+          x, jax.vmap(lambda k, i=layer: jax.random.fold_in(k, i))(keys), self.dropout
+        )
+    return nn.Dense(self.num_labels, name='logits')(x)

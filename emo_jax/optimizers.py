@@ -1,0 +1,36 @@
+"""The optimizer and the learning rate over a run, from a config."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from emo_jax import preprocess
+
+OPTIMIZERS = ('adamw', 'adam', 'sgd')
+SCHEDULES = ('cosine', 'constant')
+
+
+def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
+  """Linear warm-up over a share of the steps, then a cosine to 0 or a constant."""
+  preprocess.require(config['schedule'], SCHEDULES, 'config.optim.schedule')
+  peak, warmup = config['learning_rate'], round(config['warmup_share'] * steps)
+  if config['schedule'] == 'cosine':
+    # Optax wants the decay to be longer than the warm-up.
+    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, max(steps, warmup + 1))
+  return optax.join_schedules(
+    [optax.linear_schedule(0.0, peak, max(warmup, 1)), optax.constant_schedule(peak)], [warmup]
+  )
+
+
+def optimizer(config: Mapping[str, Any], rate: optax.Schedule) -> optax.GradientTransformation:
+  """Gradients clipped by their global norm (0: not), then the update and decoupled decay."""
+  preprocess.require(config['name'], OPTIMIZERS, 'config.optim.name')
+  decay = optax.add_decayed_weights(config['weight_decay'])
+  update = {
+    'adamw': [optax.scale_by_adam(), decay],
+    'adam': [optax.scale_by_adam()],
+    'sgd': [optax.trace(0.9), decay],
+  }[config['name']]
+  clip = [optax.clip_by_global_norm(config['clip_norm'])] if config['clip_norm'] else []
+  return optax.chain(*clip, *update, optax.scale_by_learning_rate(rate))

@@ -1,0 +1,54 @@
+"""How work is spread over accelerators: every question about devices is answered here.
+
+Step functions are written for one device; `spread` runs them on all of them under `jax.pmap`, and
+inside `total` adds over devices. Batches carry a leading device axis, made by `device_count`
+consecutive groups of clips; states are copied to every device.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from emo_jax.errors import UserError
+
+AXIS = 'devices'
+
+
+def devices(count: int = 0) -> list[jax.Device]:
+  """The local devices to use: the first `count`, or all of them for 0.
+
+  Raises:
+    UserError: fewer devices are there, or several processes run (each would train alone).
+  """
+  if jax.process_count() > 1:
+    raise UserError('this run spans several processes, which is not supported: start one process')
+  local = jax.local_devices()
+  if not 0 <= count <= len(local):
+    raise UserError(f'config.devices={count}, but there are {len(local)}; 0 means all of them')
+  return local[: count or len(local)]
+
+
+def spread(step: Callable, on: list[jax.Device], donate: tuple[int, ...] = ()) -> Callable:
+  """`step`, written for one device, on every device: each argument has a leading device axis."""
+  return jax.pmap(step, axis_name=AXIS, devices=on, donate_argnums=donate)
+
+
+def total(tree: Any) -> Any:
+  """Inside a step: the sum over devices of every leaf."""
+  return jax.lax.psum(tree, AXIS)
+
+
+def replicate(tree: Any, on: list[jax.Device]) -> Any:
+  """A copy of `tree` on every device, under a leading device axis."""
+  sharding = jax.sharding.NamedSharding(
+    jax.sharding.Mesh(on, (AXIS,)), jax.sharding.PartitionSpec(AXIS)
+  )
+  stacked = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(on), *jnp.shape(x))), tree)
+  return jax.device_put(stacked, sharding)
+
+
+def first(tree: Any) -> Any:
+  """The first device's copy, on the host."""
+  return jax.tree.map(lambda x: jax.device_get(x.addressable_shards[0].data)[0], tree)

@@ -1,0 +1,101 @@
+"""A run's `workdir`: its config, metrics and where everything else lies."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorboardX
+
+from emo_jax.errors import UserError
+
+
+def write_text(path: Path, text: str) -> None:
+  """Writes a file under a temporary name, then renames it."""
+  partial = path.with_name(f'.{path.name}.partial')
+  partial.write_text(text)
+  os.replace(partial, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+  """Writes JSON that a person can read."""
+  write_text(path, json.dumps(value, indent=2) + '\n')
+
+
+def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+  """`{'optim': {'name': x}}` -> `{'optim.name': x}`."""
+  flat = {}
+  for name, value in config.items():
+    if isinstance(value, Mapping):
+      flat |= flatten(value, f'{prefix}{name}.')
+    else:
+      flat[f'{prefix}{name}'] = value
+  return flat
+
+
+def claim(workdir: Path, config: Mapping[str, Any]) -> None:
+  """Makes the workdir with its `config.json`, or checks that a run resumed there has this config.
+
+  Raises:
+    UserError: another config was run there, or the folder cannot be written.
+  """
+  path = workdir / 'config.json'
+  plain = json.loads(json.dumps(config))
+  try:
+    if path.exists():
+      old, new = flatten(json.loads(path.read_text())), flatten(plain)
+      changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
+      if changed:
+        what = '; '.join(f'{k} was {old.get(k)}, is {new.get(k)}' for k in changed)
+        raise UserError(f'{workdir} holds a run of another config ({what}): use another --workdir')
+    else:
+      workdir.mkdir(parents=True, exist_ok=True)
+      write_json(path, plain)
+  except OSError as error:
+    raise UserError(f'cannot write to {workdir}: {error.strerror or error}') from error
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+  """The config of a run. Raises UserError if there is none."""
+  try:
+    return json.loads((workdir / 'config.json').read_text())
+  except OSError as error:
+    raise UserError(f'no run in {workdir}: it has no config.json') from error
+
+
+class MetricsLog:
+  """`metrics.jsonl`, one object per line, and the same as TensorBoard events.
+
+  A resumed run goes on where its checkpoint stood: later lines are dropped first, so that none is
+  there twice.
+  """
+
+  def __init__(self, workdir: Path, resume_step: int):
+    self._path = workdir / 'metrics.jsonl'
+    lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
+    # A killed run may have left half a line.
+    whole = [line for line in lines if line.endswith('\n')]
+    kept = [line for line in whole if json.loads(line)['step'] <= resume_step]
+    write_text(self._path, ''.join(kept))
+    self._events = tensorboardX.SummaryWriter(str(workdir), purge_step=resume_step + 1)
+
+  def write(self, step: int, **values: Any) -> None:
+    """Appends one line."""
+    with open(self._path, 'a') as f:
+      f.write(json.dumps(dict(step=step, **values)) + '\n')
+    self.events(step, **values)
+
+  def events(self, step: int, **values: Any) -> None:
+    """To TensorBoard only: what differs from run to run, like speed."""
+    for name, value in values.items():
+      if isinstance(value, int | float):
+        self._events.add_scalar(name, value, step)
+
+  def close(self) -> None:
+    self._events.close()
+
+
+def read_metrics(workdir: Path) -> list[dict[str, Any]]:
+  """The lines of `metrics.jsonl`."""
+  return [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]

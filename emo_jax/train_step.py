@@ -1,0 +1,91 @@
+"""One training step, written for one device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from emo_jax import parallel
+from emo_jax.models.ean import Model
+
+NEVER = -1
+
+
+@flax.struct.dataclass
+class State:
+  """What a step changes.
+
+  Attributes:
+    step: steps done.
+    params, opt_state: of the model and the optimizer.
+    loss_sum, loss_weight: since the last line of the log, so that a resumed run logs the same.
+    bad_step: the first step whose loss was not finite, or NEVER.
+  """
+
+  step: Any
+  params: Any
+  opt_state: Any
+  loss_sum: Any
+  loss_weight: Any
+  bad_step: Any
+
+
+def initial_state(params: Any, optimizer: optax.GradientTransformation) -> State:
+  """The state before the first step."""
+  zero = np.float32(0)
+  return State(np.int32(0), params, optimizer.init(params), zero, zero, np.int32(NEVER))
+
+
+def weighted_loss(
+  logits: jax.Array, batch: dict[str, Any], task: str, class_weights: jax.Array, smoothing: float
+) -> tuple[jax.Array, jax.Array]:
+  """Sum over clips of weight times loss, and the sum of weights.
+
+  A clip's loss is the mean over its rows of the cross-entropy with its label; its weight is its
+  class'. Clips that are padding, unlabelled or without a face weigh nothing.
+  """
+  label, rows = batch['labels'][task], batch['rows']
+  counted = batch['mask'] & (label >= 0) & (batch['length']['face'] > 0)
+  clip_weight = jnp.where(counted, class_weights[jnp.maximum(label, 0)], 0.0)
+  target = optax.smooth_labels(jax.nn.one_hot(label, logits.shape[-1]), smoothing)
+  each = optax.softmax_cross_entropy(logits, target[rows['clip']])
+  return (each * rows['weight'] * clip_weight[rows['clip']]).sum(), clip_weight.sum()
+
+
+def train_step(
+  model: Model,
+  optimizer: optax.GradientTransformation,
+  task: str,
+  class_weights: np.ndarray,
+  smoothing: float,
+  seed: int,
+) -> Callable[[State, dict[str, Any]], State]:
+  """The step (state, batch) -> state. Sums are added over devices first and then divided, so that
+  an uneven batch weighs every clip alike on any number of devices."""
+
+  def step(state: State, batch: dict[str, Any]) -> State:
+    key = jax.random.fold_in(jax.random.key(seed), state.step)
+
+    def loss_sum(params):
+      logits = model.apply({'params': params}, batch, train=True, rngs={'dropout': key})
+      return weighted_loss(logits, batch, task, jnp.asarray(class_weights), smoothing)
+
+    (loss, weight), grads = jax.value_and_grad(loss_sum, has_aux=True)(state.params)
+    loss, weight, grads = parallel.total((loss, weight, grads))
+    grads = jax.tree.map(lambda g: g / jnp.maximum(weight, 1e-6), grads)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    first_bad = (state.bad_step == NEVER) & ~jnp.isfinite(loss)
+    return State(
+      step=state.step + 1,
+      params=optax.apply_updates(state.params, updates),
+      opt_state=opt_state,
+      loss_sum=state.loss_sum + loss,
+      loss_weight=state.loss_weight + weight,
+      bad_step=jnp.where(first_bad, state.step + 1, state.bad_step),
+    )
+
+  return step
