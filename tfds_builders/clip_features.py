@@ -1,12 +1,13 @@
 """What every corpus' examples hold: a clip's fields, who signs what, and a label per task."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from emo_jax import labels
+from emo_jax import labels, provenance
 from emo_jax.video import clip as clip_lib
 
 # Metadata field of a dataset that holds its compatibility key.
@@ -42,3 +43,16 @@ def example(
   return fields | dict(
     id=id, signer=signer, utterance=utterance, text=text, labels=dict(task_labels)
   )
+
+
+def require_key(builder: tfds.core.DatasetBuilder, key: Mapping[str, str]) -> None:
+  """Raises UserError if the builder's directory holds a data set of another compatibility key."""
+  if Path(builder.data_dir).is_dir():
+    there = tfds.builder_from_directory(builder.data_dir).info.metadata[KEY]
+    provenance.require_same(
+      dict(there),
+      dict(key),
+      f'the data set in {builder.data_dir}',
+      'this build',
+      'delete it or give another --data_dir',
+    )

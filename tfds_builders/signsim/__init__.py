@@ -1,0 +1,1 @@
+"""signsim: the embedded corpus, a simulation of emotion recognition in signers."""

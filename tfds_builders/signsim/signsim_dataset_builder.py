@@ -1,0 +1,88 @@
+"""signsim: a simulation of emotion recognition in signers, built from a seed without a download."""
+
+import dataclasses
+import re
+
+import tensorflow_datasets as tfds
+
+from emo_jax import provenance
+from emo_jax.errors import UserError
+from tfds_builders import clip_features
+from tfds_builders.signsim import corpus
+
+_NAME = re.compile(rf'seed(0|[1-9]\d*)(?:_({"|".join(corpus.VARIANTS)}))?')
+
+
+def config_from_name(name: str) -> 'SignSimConfig':
+  """The config a name spells: `seed<number>`, or `seed<number>_<variant>`.
+
+  Raises:
+    UserError: the name is neither.
+  """
+  match = _NAME.fullmatch(name)
+  if not match:
+    raise UserError(
+      f'signsim has no config {name!r}: expected seed<number>, such as seed7, or seed<number>_ and '
+      f'one of {", ".join(corpus.VARIANTS)}'
+    )
+  return SignSimConfig(name=name, seed=int(match[1]), variant=match[2] or '')
+
+
+@dataclasses.dataclass(eq=False)
+class SignSimConfig(tfds.core.BuilderConfig):
+  """A corpus: the same seed and variant always give the same clips.
+
+  Attributes:
+    seed: of every random stream, the backbone's included.
+    variant: '' or one of `corpus.VARIANTS`; all else is the same as in the seed's default corpus.
+  """
+
+  seed: int = 0
+  variant: str = ''
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+  """The corpus; `config` is any name that `config_from_name` understands, by default seed0."""
+
+  VERSION = tfds.core.Version('1.0.0')
+  RELEASE_NOTES = {'1.0.0': 'Initial release.'}
+  # Nothing is downloaded; looking for checksums would need the package importlib_resources.
+  url_infos = None
+
+  def get_default_builder_config(self) -> SignSimConfig:
+    return config_from_name('seed0')
+
+  @classmethod
+  def get_builder_config(cls, name: str, version=None) -> SignSimConfig:
+    return config_from_name(name)
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    key = provenance.compatibility_key(
+      backbone=f'synthetic:signsim-1-seed{self.builder_config.seed}',
+      detector='none',
+      resize='none',
+      sampling='index',
+      hand_model='none',
+    )
+    return self.dataset_info_from_configs(
+      features=clip_features.features(tasks=('emotion',)),
+      metadata=tfds.core.MetadataDict({clip_features.KEY: key}),
+    )
+
+  def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+    return {split: self._generate_examples(split) for split in corpus.SPLITS}
+
+  def _generate_examples(self, split: str):
+    config = self.builder_config
+    for plan, draw in corpus.clips(config.seed, split, config.variant):
+      yield (
+        plan.id,
+        clip_features.example(
+          draw(),
+          id=plan.id,
+          signer=plan.signer,
+          utterance=plan.utterance,
+          text=plan.text,
+          task_labels={'emotion': plan.label},
+        ),
+      )
