@@ -32,7 +32,7 @@ def get_config():
     test=('bobsl/m_c:test', 'ejsl:all', 'emosign/single:all'),
   )
   config.embedded = dict(
-    train='signsim:weak',
+    train='signsim:nonsigners+weak',
     validation='signsim:validation',
     test=('signsim:bobsl_like', 'signsim:ejsl_like', 'signsim:emosign_like'),
   )

@@ -32,6 +32,11 @@ def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
   """
   data_dir, embedded = corpora.locate(config['data']['dir'], config['data']['train'])
   names = config['embedded' if embedded else 'data']
+  if not names['train']:
+    raise UserError(
+      f'no directory holds {config["data"]["train"]}: build it with python -m tfds_builders.build '
+      'and name its --data_dir by --config.data.dir'
+    )
   if embedded:
     print(
       f'no directory holds {config["data"]["train"]}: using the embedded SYNTHETIC corpus '

@@ -70,3 +70,22 @@ def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Pa
   if caveat:
     figure.suptitle(caveat, fontsize=9, y=1.02)
   return _save(figure, workdir / 'curves.png')
+
+
+def effects(folder: Path, found: Mapping[str, Mapping[str, Any]]) -> Path:
+  """Effects with their intervals and the value of every seed, one row each."""
+  figure, axes = plt.subplots(figsize=(9, 0.5 * len(found) + 1.2))
+  for row, effect in enumerate(found.values()):
+    color = 'tab:green' if effect['verdict'] == 'holds' else 'tab:red'
+    low, high = 100 * effect['low'], 100 * effect['high']
+    axes.plot([low, high], [row, row], color=color, linewidth=3, alpha=0.5)
+    axes.plot(100 * effect['mean'], row, 'o', color=color)
+    seeds = 100 * np.array(effect['seeds'])
+    axes.plot(seeds, np.full(len(seeds), row), '|', color='black', markersize=10)
+  axes.axvline(0, color='gray', linewidth=1)
+  axes.set_yticks(range(len(found)), list(found))
+  axes.invert_yaxis()
+  axes.set_xlabel('points (bar: 95 % interval, tick: one seed; green: as expected)')
+  axes.set_title('SYNTHETIC corpus signsim: says nothing about real signers', fontsize=9)
+  axes.grid(axis='x', alpha=0.3)
+  return _save(figure, folder / 'hypotheses.png')

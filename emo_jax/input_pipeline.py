@@ -106,12 +106,12 @@ def survey(split: Split, task: str) -> Survey:
   return Survey(label.astype(np.int64), has_face.astype(bool), frames)
 
 
-def _rows(lengths: Sequence[int], temporal: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Clip, start and weight of every row of one device's clips."""
   if temporal == 'sequence':
-    starts = [np.zeros(min(n, 1), np.int64) for n in lengths]
+    starts = [np.zeros(min(n, 1), np.int64) for n in lengths.tolist()]
   else:
-    starts = [preprocess.window_starts(n) for n in lengths]
+    starts = [preprocess.window_starts(n) for n in lengths.tolist()]
   counts = [len(s) for s in starts]
   clip = np.repeat(np.arange(len(lengths)), counts)
   weight = np.repeat([1 / max(c, 1) for c in counts], counts)

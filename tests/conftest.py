@@ -1,6 +1,7 @@
 """What every test sees: 8 simulated CPU devices, no silent rank promotion, the shared data."""
 
 import os
+import tempfile
 from pathlib import Path
 
 os.environ['XLA_FLAGS'] = (
@@ -11,6 +12,9 @@ import jax
 import pytest
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+# The same small models are compiled in many tests.
+jax.config.update('jax_compilation_cache_dir', tempfile.mkdtemp(prefix='emo_jax_test_xla_'))
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 
 SHARED = Path(os.environ.get('EMO_JAX_SHARED', Path(__file__).parents[2] / 'shared')).resolve()
 

@@ -1,0 +1,39 @@
+# Each target sets up what it needs in a virtual environment of its own (VENV) from a bare clone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test slow lint hypotheses clean
+
+$(VENV)/run: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(PIP) -e .[dev]
+	touch $@
+
+# The main job on the embedded synthetic corpus; ends with its table and the paths of its figures.
+demo: $(VENV)/run
+	$(BIN)/python -m emo_jax.main --config=configs/eanwh.py
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/python -m pytest -m 'not slow'
+
+slow: $(VENV)/dev
+	$(BIN)/python -m pytest -m slow
+
+# The paper's three hypotheses with their controls, on the synthetic corpus.
+hypotheses: $(VENV)/run
+	$(BIN)/python -m emo_jax.hypotheses --out=runs/hypotheses
+
+clean:
+	rm -rf $(VENV) *.egg-info

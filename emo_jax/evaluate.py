@@ -1,0 +1,38 @@
+"""Scores a trained run on another corpus and adds the result to its report.
+
+python -m emo_jax.evaluate WORKDIR --corpus=ejsl --split=all [--segment=last_2s] [--data_dir=DIR]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from emo_jax import corpora, experiment, report, run_dir
+from emo_jax.errors import exit_status
+
+
+def main(argv: Sequence[str]) -> None:
+  """Evaluates; prints the table of the whole report."""
+  parser = argparse.ArgumentParser(prog='python -m emo_jax.evaluate', allow_abbrev=False)
+  parser.add_argument('workdir', help='of a finished run')
+  parser.add_argument('--corpus', required=True, help='<builder>[/<config>], such as ejsl')
+  parser.add_argument('--split', required=True, help='<split>[+<split>], or all')
+  parser.add_argument(
+    '--segment', default='', help="full, random_2s or last_2s; default: the run's"
+  )
+  parser.add_argument('--data_dir', default='', help="where the corpus lies; default: the run's")
+  arguments = parser.parse_args(argv)
+  jax.config.update('jax_compilation_cache_dir', str(corpora.cache_dir() / 'xla'))
+  workdir = Path(arguments.workdir)
+  experiment.score_run(
+    workdir, arguments.corpus, arguments.split, arguments.data_dir, arguments.segment
+  )
+  print(report.summary(report.read(workdir), run_dir.read_config(workdir)['paper']))
+  print(workdir / 'report.md')
+
+
+if __name__ == '__main__':
+  sys.exit(exit_status(main, sys.argv[1:]))

@@ -1,0 +1,198 @@
+"""The paper's three hypotheses and their controls on the synthetic corpus, over generator seeds.
+
+  python -m emo_jax.hypotheses --out=DIR [--seeds=101,102,103,104,105] [--hidden=512,256]
+
+It says whether the whole way from clips to scores finds an effect that was built in and finds none
+where its cause was taken out. It says nothing about real signers. Started again, it goes on.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from scipy import stats
+
+from emo_jax import corpora, experiment, figures, labels, report, run_dir
+from emo_jax.errors import UserError, exit_status
+
+TEST = 'ejsl_like'
+CHANCE = 1 / len(labels.EMOTIONS)
+
+SEGMENTS = ('full', 'random_2s', 'last_2s')
+
+# Arm -> config, training split, variant of the corpus, segments it is scored on. As in the paper,
+# segments are chosen at evaluation, of a model trained on full clips.
+ARMS = {
+  'EAN, non-signers': ('ean', 'nonsigners', '', ('full',)),
+  'EAN, weak labels alone': ('ean', 'weak', '', ('full',)),
+  'EAN': ('ean', 'nonsigners+weak', '', SEGMENTS),
+  'EANwH': ('eanwh', 'nonsigners+weak', '', ('full',)),
+  'EAN, no markers': ('ean', 'nonsigners+weak', 'no_markers', SEGMENTS),
+  'EANwH, no markers': ('eanwh', 'nonsigners+weak', 'no_markers', ('full',)),
+  'EANwH, hands shuffled': ('eanwh', 'nonsigners+weak', 'hands_shuffled', ('full',)),
+  'EAN, labels shuffled': ('ean', 'weak', 'labels_shuffled', SEGMENTS),
+  'EANwH, labels shuffled': ('eanwh', 'weak', 'labels_shuffled', ('full',)),
+}
+
+# Name -> (arm, segment) less (arm, segment), and whether the effect is expected.
+EFFECTS = {
+  'H1 weak signer labels over non-signers alone': (
+    ('EAN', 'full'),
+    ('EAN, non-signers', 'full'),
+    True,
+  ),
+  'H1, read strictly: weak labels alone over non-signers': (
+    ('EAN, weak labels alone', 'full'),
+    ('EAN, non-signers', 'full'),
+    True,
+  ),
+  'H2 last 2 s over random 2 s': (('EAN', 'last_2s'), ('EAN', 'random_2s'), True),
+  'H2 last 2 s over full clip': (('EAN', 'last_2s'), ('EAN', 'full'), True),
+  'H3 hands over face alone': (('EANwH', 'full'), ('EAN', 'full'), True),
+  'control, no markers: last over random 2 s': (
+    ('EAN, no markers', 'last_2s'),
+    ('EAN, no markers', 'random_2s'),
+    False,
+  ),
+  'control, no markers: last 2 s over full clip': (
+    ('EAN, no markers', 'last_2s'),
+    ('EAN, no markers', 'full'),
+    False,
+  ),
+  'control, no markers: hands over face alone': (
+    ('EANwH, no markers', 'full'),
+    ('EAN, no markers', 'full'),
+    False,
+  ),
+  'control, hands shuffled: hands over face alone': (
+    ('EANwH, hands shuffled', 'full'),
+    ('EAN', 'full'),
+    False,
+  ),
+}
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+  """Mean and 95 % Student interval over seeds."""
+  mean, n = float(np.mean(values)), len(values)
+  if n < 2:
+    return mean, float('-inf'), float('inf')
+  half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+  return mean, mean - half, mean + half
+
+
+def _config(name: str, seed: int, split: str, variant: str, options: Mapping[str, Any]) -> dict:
+  config = importlib.import_module(f'configs.{name}').get_config().to_dict()
+  corpus = f'signsim/seed{seed}' + (f'_{variant}' if variant else '')
+  config['data'] |= dict(
+    train=f'{corpus}:{split}', validation=f'{corpus}:validation', test=(f'{corpus}:{TEST}',)
+  )
+  config['model']['hidden'] = options['hidden']
+  config['train']['total_epochs'] = options['epochs']
+  config['seed'] = seed
+  return config
+
+
+def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, Any]:
+  """Trains and scores every arm on every seed.
+
+  Returns:
+    `{arm: {segment: {'macro_f1': [per seed], 'wacc': [per seed]}}}`.
+  """
+  scores: dict[str, Any] = {}
+  for number, seed in enumerate(seeds, start=1):
+    for arm, (name, split, variant, segments) in ARMS.items():
+      print(f'seed {seed} ({number}/{len(seeds)}): {arm}', file=sys.stderr, flush=True)
+      workdir = out / f'seed{seed}' / arm.lower().replace(', ', '-').replace(' ', '_')
+      config = _config(name, seed, split, variant, options)
+      finished = (workdir / 'report.json').exists()
+      result = report.read(workdir) if finished else experiment.run(config, workdir)
+      for segment in segments:
+        found = [e for e in result['evals'] if e['segment'] == segment]
+        corpus, _ = corpora.parse(config['data']['test'][0])
+        entry = found[0] if found else experiment.score_run(workdir, corpus, TEST, '', segment)
+        kept = scores.setdefault(arm, {}).setdefault(segment, dict(macro_f1=[], wacc=[]))
+        for metric, values in kept.items():
+          values.append(entry[metric])
+  return scores
+
+
+def judge(scores: Mapping[str, Any]) -> dict[str, Any]:
+  """Effects on macro F1 with intervals, and the distance of shuffled labels from chance (wAcc)."""
+  effects = {}
+  for name, ((arm, segment), (base, base_segment), expected) in EFFECTS.items():
+    pairs = zip(
+      scores[arm][segment]['macro_f1'], scores[base][base_segment]['macro_f1'], strict=True
+    )
+    differences = [a - b for a, b in pairs]
+    mean, low, high = interval(differences)
+    # A control asks that no advantage is left, not that there is no difference.
+    verdict = ('holds' if low > 0 else 'fails') if expected else ('holds' if low <= 0 else 'fails')
+    effects[name] = dict(mean=mean, low=low, high=high, seeds=differences, verdict=verdict)
+  for arm in ('EAN, labels shuffled', 'EANwH, labels shuffled'):
+    for segment, values in scores[arm].items():
+      mean, low, high = interval([w - CHANCE for w in values['wacc']])
+      name = f'control, {arm.replace(", ", " ")}: wAcc less chance ({segment})'
+      verdict = 'holds' if low <= 0 else 'fails'
+      effects[name] = dict(
+        mean=mean, low=low, high=high, seeds=[w - CHANCE for w in values['wacc']], verdict=verdict
+      )
+  return effects
+
+
+def markdown(effects: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+  """Both tables, in points of per cent."""
+  rows = [
+    [
+      name,
+      f'{100 * e["mean"]:+.1f}',
+      f'{100 * e["low"]:+.1f} to {100 * e["high"]:+.1f}',
+      e['verdict'],
+    ]
+    for name, e in effects.items()
+  ]
+  arms = [
+    [arm, segment, f'{100 * np.mean(v["macro_f1"]):.1f}', f'{100 * np.mean(v["wacc"]):.1f}']
+    for arm, segments in scores.items()
+    for segment, v in segments.items()
+  ]
+  return '\n\n'.join(
+    [
+      'SYNTHETIC corpus signsim: says nothing about real signers. Macro F1 on its balanced test of '
+      'unseen signers, mean over generator seeds, 95 % Student interval over seeds.',
+      report.markdown_table(['effect', 'points', '95 % interval', 'verdict'], rows),
+      report.markdown_table(['arm', 'segment', 'macro F1', 'wAcc'], arms),
+    ]
+  )
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs, prints the tables, writes them with a figure."""
+  parser = argparse.ArgumentParser(prog='python -m emo_jax.hypotheses', allow_abbrev=False)
+  parser.add_argument('--out', required=True, help='folder of the runs and the result')
+  parser.add_argument('--seeds', default='101,102,103,104,105', help='generator seeds')
+  parser.add_argument('--hidden', default='512,256', help='units of the two LSTM layers')
+  parser.add_argument('--epochs', type=int, default=6)
+  arguments = parser.parse_args(argv)
+  try:
+    seeds = [int(s) for s in arguments.seeds.split(',')]
+    first, second = (int(h) for h in arguments.hidden.split(','))
+  except ValueError as error:
+    raise UserError(f'--seeds and --hidden are whole numbers with commas: {error}') from error
+  jax.config.update('jax_compilation_cache_dir', str(corpora.cache_dir() / 'xla'))
+  out = Path(arguments.out)
+  scores = run_arms(out, seeds, dict(hidden=(first, second), epochs=arguments.epochs))
+  effects = judge(scores)
+  run_dir.write_json(out / 'hypotheses.json', dict(seeds=seeds, effects=effects, scores=scores))
+  run_dir.write_text(out / 'hypotheses.md', markdown(effects, scores) + '\n')
+  print(markdown(effects, scores))
+  print(figures.effects(out, effects))
+
+
+if __name__ == '__main__':
+  sys.exit(exit_status(main, sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Training: the same on any number of devices, the same after a kill, and stopped by a NaN."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from emo_jax import train
+from emo_jax.errors import UserError
+from tests import toys
+
+
+def leaves(tree):
+  return [np.asarray(x) for x in jax.tree.leaves(tree)]
+
+
+def fit(tmp_path, config, **options):
+  validation = toys.split(20, seed=1, spec='toy:validation')
+  return train.fit(config, tmp_path, toys.split(), validation, **options)
+
+
+@pytest.mark.parametrize('temporal', ['windows', 'sequence'])
+def test_eight_devices_give_the_parameters_of_one(tmp_path, temporal):
+  # 44 usable clips in batches of 16: the last of an epoch has 12, which 8 devices share unevenly.
+  found = [
+    fit(tmp_path / str(n), toys.config(devices=n, temporal=temporal, select='last')).params
+    for n in (1, 8)
+  ]
+  for one, eight in zip(*map(leaves, found), strict=True):
+    np.testing.assert_allclose(eight, one, rtol=1e-5, atol=1e-5 * np.abs(one).max())
+
+
+class Killed(Exception):
+  """Stands for a run that ends between two steps."""
+
+
+@pytest.mark.parametrize('segment', ['full', 'random_2s'])
+def test_a_run_broken_off_between_checkpoints_ends_the_same_bit_for_bit(tmp_path, segment):
+  config = toys.config(train__segment=segment)
+  whole = fit(tmp_path / 'whole', config)
+
+  def kill(step):
+    if step == 12:  # five steps after the checkpoint at 7
+      raise Killed
+
+  with pytest.raises(Killed):
+    fit(tmp_path / 'broken', config, after_step=kill)
+  resumed = fit(tmp_path / 'broken', config)
+  for a, b in zip(leaves(whole.params), leaves(resumed.params), strict=True):
+    assert a.tobytes() == b.tobytes()
+  assert (whole.step, whole.temperature) == (resumed.step, resumed.temperature)
+  lines = [(tmp_path / name / 'metrics.jsonl').read_text() for name in ('whole', 'broken')]
+  assert lines[0] == lines[1]
+
+
+def test_the_log_has_a_line_per_interval_and_epoch(tmp_path):
+  fit(tmp_path, toys.config())
+  lines = [json.loads(x) for x in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+  assert [x['step'] for x in lines if 'loss' in x] == [3, 6, 9, 12, 15, 18, 20]
+  assert [x['step'] for x in lines if 'validation/macro_f1' in x] == [3, 6, 9, 12, 15, 18, 20]
+  assert lines[-1]['validation/nll'] > 0
+
+
+def test_training_learns(tmp_path):
+  fitted = fit(tmp_path, toys.config(train__total_steps=60, optim__learning_rate=1e-2))
+  last = json.loads((tmp_path / 'metrics.jsonl').read_text().splitlines()[-1])
+  assert last['validation/accuracy'] > 0.6
+  assert 0 < fitted.step <= 60
+
+
+def test_a_nan_stops_the_run_and_names_the_step(tmp_path):
+  split = toys.split()
+  for clip in split.source:
+    clip['face'][:] = np.nan
+  with pytest.raises(UserError, match='not finite at step 1;.*learning_rate'):
+    train.fit(toys.config(), tmp_path, split, toys.split(20))
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    (dict(train__total_epochs=2), 'give one, set the other to 0'),
+    (dict(train__total_steps=0), 'give one'),
+    (
+      dict(train__class_weights='even'),
+      "class_weights is 'even'; it must be one of none, balanced",
+    ),
+    (dict(optim__name='lion'), "optim.name is 'lion'"),
+    (dict(optim__schedule='linear'), "optim.schedule is 'linear'"),
+    (dict(select='first'), "config.select is 'first'"),
+    (dict(temporal='window'), "config.temporal is 'window'"),
+    (dict(no_face='skip'), "config.no_face is 'skip'"),
+    (dict(eval__aggregate='max'), "aggregate is 'max'"),
+    (dict(devices=9), 'config.devices=9, but there are 8'),
+    (dict(task='sign_handedness'), 'none of its 45 clips has a face and a label'),
+  ],
+)
+def test_impossible_configs_are_one_line(tmp_path, changes, message):
+  with pytest.raises(UserError, match=message) as caught:
+    fit(tmp_path, toys.config(**changes))
+  assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    dict(optim__name='sgd', optim__learning_rate=1e-2),
+    dict(optim__name='adam', optim__schedule='constant'),
+    dict(train__label_smoothing=0.1, train__class_weights='none', optim__clip_norm=0.0),
+    dict(model__inputs=('face',), no_face='drop', train__segment='last_2s'),
+    dict(eval__aggregate='mode', eval__segment='random_2s', no_face='mask'),
+  ],
+)
+def test_every_choice_trains(tmp_path, changes):
+  fitted = fit(tmp_path, toys.config(train__total_steps=4, **changes))
+  assert all(np.isfinite(x).all() for x in leaves(fitted.params))
+
+
+def test_balanced_weights_make_every_class_weigh_the_same():
+  label = np.array([0] * 6 + [1] * 3 + [2])
+  weights = train.class_weights(label, 4, 'balanced')
+  assert weights.tolist() == pytest.approx([10 / 24, 10 / 12, 10 / 4, 0])
+  assert train.class_weights(label, 4, 'none').tolist() == [1, 1, 1, 1]

@@ -1,0 +1,59 @@
+"""Builds a corpus without TensorFlow: python -m tfds_builders.build NAME --data_dir=DIR ...
+
+python -m tfds_builders.build ejsl --manual_dir=CLIPS --data_dir=DATA --weights=FILE|random
+python -m tfds_builders.build signsim --data_dir=DATA
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from emo_jax import labels
+from emo_jax.errors import UserError, exit_status
+
+CORPORA = ('ejsl', 'signsim')
+
+
+def main(argv: Sequence[str]) -> None:
+  """Builds the corpus, or says that it is there already; prints where it lies."""
+  parser = argparse.ArgumentParser(
+    prog='python -m tfds_builders.build', description=__doc__, allow_abbrev=False
+  )
+  parser.add_argument('corpus', help=f'NAME or NAME/CONFIG: {", ".join(CORPORA)}')
+  parser.add_argument('--data_dir', required=True, help='where data sets lie')
+  parser.add_argument('--manual_dir', help='the videos and their labels')
+  parser.add_argument('--weights', help='converted weights or `random` (env EMO_JAX_WEIGHTS)')
+  parser.add_argument('--hand_model', help='hand_landmarker.task (env EMO_JAX_HAND_MODEL)')
+  parser.add_argument('--features', help='folder of .npz files to reuse and add to')
+  arguments = parser.parse_args(argv)
+  name, _, config = arguments.corpus.partition('/')
+  if name not in CORPORA:
+    raise UserError(f'no corpus {name!r}{labels.nearest(name, CORPORA)}: {", ".join(CORPORA)}')
+  module = importlib.import_module(f'tfds_builders.{name}.{name}_dataset_builder')
+  options = {}
+  if module.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+    if not arguments.manual_dir or not Path(arguments.manual_dir).is_dir():
+      raise UserError(
+        f'--manual_dir={arguments.manual_dir} is no folder: {name} needs its videos. '
+        + module.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+      )
+    options = dict(
+      weights=arguments.weights, hand_model=arguments.hand_model, features_dir=arguments.features
+    )
+  builder = module.Builder(
+    data_dir=arguments.data_dir, config=config or None, file_format='array_record', **options
+  )
+  builder.download_and_prepare(
+    download_config=tfds.download.DownloadConfig(manual_dir=arguments.manual_dir)
+  )
+  splits = ', '.join(f'{name} {info.num_examples}' for name, info in builder.info.splits.items())
+  print(f'{builder.info.full_name}: {splits}', file=sys.stderr)
+  print(builder.data_dir)
+
+
+if __name__ == '__main__':
+  sys.exit(exit_status(main, sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""eJSL, or any folder of clips with a manifest of the same form."""
+
+import os
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from emo_jax import labels
+from emo_jax.video import extractor as extractor_lib
+from tfds_builders import clip_features, manifest
+
+FEATURES_VARIABLE = 'EMO_JAX_FEATURES'
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+  """One split per signer, named after the signer, so that `a+b` and `all` leave signers out.
+
+  Features are taken from `.npz` files of the same compatibility key where there are some, and
+  extracted and kept there where there are none.
+  """
+
+  VERSION = tfds.core.Version('1.0.0')
+  RELEASE_NOTES = {'1.0.0': 'Initial release.'}
+  MANUAL_DOWNLOAD_INSTRUCTIONS = (
+    'A folder with the clips and manifest.csv (columns file, signer, utterance, emotion, text). '
+    'eJSL is available upon request to the authors of "Emotion Recognition in Signers".'
+  )
+  # Nothing is downloaded; looking for checksums would need the package importlib_resources.
+  url_infos = None
+
+  def __init__(
+    self,
+    *,
+    weights: str | None = None,
+    hand_model: str | None = None,
+    features_dir: str | os.PathLike | None = None,
+    **kwargs,
+  ):
+    """As any TFDS builder, and:
+
+    Args:
+      weights: of the backbone, or `random` (default: the variable EMO_JAX_WEIGHTS).
+      hand_model: the hand landmarker (default: EMO_JAX_HAND_MODEL, else the cached one).
+      features_dir: where the `.npz` files lie (default: EMO_JAX_FEATURES, else beside the data
+        set, in `<data_dir>/features/<name>`).
+
+    Raises:
+      UserError: no weights, or the directory holds a data set of another compatibility key.
+    """
+    self._extractor = extractor_lib.open_extractor(weights, hand_model)
+    self._features_dir = features_dir or os.environ.get(FEATURES_VARIABLE)
+    super().__init__(**kwargs)
+    clip_features.require_key(self, self._extractor.key)
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    return self.dataset_info_from_configs(
+      features=clip_features.features(tuple(labels.TASKS)),
+      metadata=tfds.core.MetadataDict({clip_features.KEY: dict(self._extractor.key)}),
+    )
+
+  def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+    rows = manifest.read(Path(dl_manager.manual_dir))
+    kept = Path(self._features_dir or Path(self._data_dir_root) / 'features' / self.name)
+    kept.mkdir(parents=True, exist_ok=True)
+    # Every video is decoded before the first example is written: a bad one is known at once.
+    extractor_lib.extract_all({row.path: kept / f'{row.id}.npz' for row in rows}, self._extractor)
+    signers = sorted({row.signer for row in rows})
+    return {
+      signer: self._generate_examples([r for r in rows if r.signer == signer], kept)
+      for signer in signers
+    }
+
+  def _generate_examples(self, rows: list[manifest.Row], kept: Path):
+    for row in rows:
+      clip = extractor_lib.load_clip(kept / f'{row.id}.npz')
+      yield (
+        row.id,
+        clip_features.example(
+          clip,
+          id=row.id,
+          signer=row.signer,
+          utterance=row.utterance,
+          text=row.text,
+          task_labels=row.labels,
+        ),
+      )

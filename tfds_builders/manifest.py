@@ -1,0 +1,86 @@
+"""The CSV manifest of a folder of clips: who signs what in which file, and its labels."""
+
+import csv
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from emo_jax import labels
+from emo_jax.errors import UserError
+
+NAME = 'manifest.csv'
+COLUMNS = ('file', 'signer', 'utterance', 'emotion', 'text')
+_SIGNER = re.compile(r'[A-Za-z0-9_]+')
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One clip of a manifest.
+
+  Attributes:
+    path: of its video.
+    signer, utterance, text: as written; the text may be empty.
+    labels: label index per task, -1 where the cell is empty or the column absent.
+  """
+
+  path: Path
+  signer: str
+  utterance: str
+  text: str
+  labels: Mapping[str, int]
+
+  @property
+  def id(self) -> str:
+    """The clip's id: the video's name without its ending."""
+    return self.path.stem
+
+
+def read(folder: Path) -> list[Row]:
+  """Reads `manifest.csv` in a folder of clips.
+
+  Columns are `file` (relative to the folder), `signer`, `utterance`, `emotion` and `text`; further
+  columns named after a task of `emo_jax.labels` hold its labels, others are ignored.
+
+  Raises:
+    UserError: no manifest, a column missing, an unknown label, a row without its file, a signer
+      whose name cannot name a split, or two rows for one clip; with the line's number.
+  """
+  path = folder / NAME
+  try:
+    with open(path, newline='', encoding='utf-8-sig') as f:
+      reader = csv.DictReader(f)
+      lines = [(reader.line_num, line) for line in reader]
+      columns = reader.fieldnames or ()
+  except (OSError, UnicodeDecodeError, csv.Error) as error:
+    raise UserError(
+      f'cannot read {path}: {error}; it needs the columns {",".join(COLUMNS)}'
+    ) from error
+  missing = [c for c in COLUMNS if c not in columns]
+  if missing:
+    raise UserError(f'{path} lacks the column {", ".join(missing)}; it has {", ".join(columns)}')
+  rows: dict[str, Row] = {}
+  for number, line in lines:
+    row = _row(folder, line, f'{path}, line {number}')
+    if row.id in rows:
+      raise UserError(f'{path}, line {number}: a second row for {row.id}')
+    rows[row.id] = row
+  if not rows:
+    raise UserError(f'{path} lists no clip')
+  return list(rows.values())
+
+
+def _row(folder: Path, line: Mapping[str, str | None], where: str) -> Row:
+  cells = {name: (value or '').strip() for name, value in line.items() if name}
+  video = folder / cells['file']
+  if not cells['file'] or not video.is_file():
+    raise UserError(f'{where}: no file {video}')
+  if not _SIGNER.fullmatch(cells['signer']):
+    raise UserError(
+      f'{where}: signer {cells["signer"]!r} must be letters, digits and _ only: it names a split'
+    )
+  try:
+    found = {task: labels.index(task, cells.get(task, '')) for task in labels.TASKS}
+  except UserError as error:
+    raise UserError(f'{where}: {error}') from error
+  return Row(video, cells['signer'], cells['utterance'], cells['text'], found)
