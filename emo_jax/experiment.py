@@ -1,7 +1,7 @@
 """A run from config to report: train, score on every test split, write the tables and figures."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,17 @@ def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
   for other in (validation, *tests):
     corpora.require_mixable(training.key, other)
   run_dir.claim(workdir, config)
+  return finish(config, workdir, training, validation, tests)
+
+
+def finish(
+  config: Mapping[str, Any],
+  workdir: Path,
+  training: corpora.Split,
+  validation: corpora.Split,
+  tests: Sequence[corpora.Split],
+) -> dict[str, Any]:
+  """`run` from the point where its splits are open and its workdir is claimed."""
   fitted = train.fit(config, workdir, training, validation)
 
   result = dict(
@@ -85,8 +96,8 @@ class Scorer:
     frames = input_pipeline.survey(split, how.task).frames
     found = self._predict(self._params, split, how, frames, self._temperature)
     corpus, name = corpora.parse(split.spec)
-    file = f'{corpus}-{name}-{how.segment}.jsonl'.replace('/', '_')
-    predictions.write(self._workdir / 'predictions' / file, found)
+    file = f'{corpus}-{name}-{how.segment}.jsonl'
+    predictions.write(self._workdir / 'predictions' / run_dir.file_name(file), found)
     entry = dict(corpus=corpus, split=name, segment=how.segment, task=how.task)
     entry |= predictions.score(found, how.task)
     entry |= dict(

@@ -11,6 +11,8 @@ matplotlib.use('Agg')
 import numpy as np
 from matplotlib import pyplot as plt
 
+from emo_jax import run_dir
+
 
 def _save(figure: plt.Figure, path: Path) -> Path:
   partial = path.with_name(f'.{path.name}.partial')
@@ -42,7 +44,7 @@ def confusion(workdir: Path, entry: Mapping[str, Any], caveat: str) -> Path:
   axes.set_title(title + (f'\n{caveat}' if caveat else ''), fontsize=9)
   figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, label='share of the true label')
   name = f'confusion-{entry["corpus"]}-{entry["split"]}-{entry["segment"]}.png'
-  return _save(figure, workdir / name.replace('/', '_'))
+  return _save(figure, workdir / run_dir.file_name(name))
 
 
 def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Path:

@@ -1,7 +1,7 @@
 """The report of a run: `report.json`, `report.md` and the figures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from emo_jax.errors import UserError
 # ResNet-50 with its 512-d layer and static 7-way head, batch norm statistics included
 # (tests/models/test_parameter_counts.py holds the model to it).
 BACKBONE_PARAMETERS = 24_613_831
+
+# Corpus -> wAcc and macro F1 that the paper reports, in per cent.
+PaperScores = Mapping[str, Sequence[float]]
 
 
 def parameter_counts(head: Any) -> dict[str, int]:
@@ -46,9 +49,7 @@ def _percent(value: float | None) -> str:
   return '-' if value is None else f'{100 * value:.2f}'
 
 
-def table(
-  report: Mapping[str, Any], paper: Mapping[str, tuple[float, float]]
-) -> tuple[list[str], list[list[str]]]:
+def table(report: Mapping[str, Any], paper: PaperScores) -> tuple[list[str], list[list[str]]]:
   """Head and rows of the table of scores, in per cent; the paper's only beside comparable ones."""
   comparable = not caveat(report) and report['task'] == 'emotion'
   head = ['corpus', 'segment', 'clips', 'labelled', 'wAcc (UAR)', 'accuracy (WAR)', 'macro F1']
@@ -76,16 +77,14 @@ def markdown_table(head: list[str], rows: list[list[str]]) -> str:
   )
 
 
-def summary(report: Mapping[str, Any], paper: Mapping[str, tuple[float, float]]) -> str:
+def summary(report: Mapping[str, Any], paper: PaperScores) -> str:
   """What a run prints at its end."""
   lines = [f'{report["name"]}: {report["task"]}, trained on {report["trained_on"]}']
   lines += [f'** {caveat(report)} **'] if caveat(report) else []
   return '\n'.join([*lines, markdown_table(*table(report, paper))])
 
 
-def _markdown(
-  report: Mapping[str, Any], paper: Mapping[str, tuple[float, float]], pictures: Mapping[str, Path]
-) -> str:
+def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[str, Path]) -> str:
   names = report['evals'][0]['labels'] if report['evals'] else []
   per_class = [
     [f'{e["corpus"]}:{e["split"]}', e['segment'], *(_percent(e['per_class_f1'][n]) for n in names)]
@@ -112,7 +111,7 @@ def _markdown(
   return blocks + '\n\n' + '\n'.join(p for p in parts if p.startswith('- ')) + '\n'
 
 
-def write(workdir: Path, report: dict[str, Any], paper: Mapping[str, tuple[float, float]]) -> None:
+def write(workdir: Path, report: dict[str, Any], paper: PaperScores) -> None:
   """Writes `report.json`, `report.md` and their figures into the workdir."""
   pictures = {
     'Training curves': figures.curves(workdir, run_dir.read_metrics(workdir), caveat(report))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 import tensorboardX
 
 from emo_jax.errors import UserError
+
+
+def file_name(text: str) -> str:
+  """`text` with what a file's name should not hold replaced, as in `bobsl/a_tea` and `a+b`."""
+  return re.sub(r'[^\w.-]', '_', text)
 
 
 def write_text(path: Path, text: str) -> None:

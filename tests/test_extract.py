@@ -6,7 +6,7 @@ import pytest
 from emo_jax import extract, labels, weights
 from emo_jax.errors import exit_status
 from emo_jax.models import resnet
-from emo_jax.video import clip
+from emo_jax.video import clip, extractor
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_videos_become_clips_and_a_broken_one_is_listed(run, shared, tmp_path):
 def test_weights_of_a_file_name_the_key(tmp_path):
   path = tmp_path / 'w.safetensors'
   weights.save(path, backbone=resnet.random_variables(1), labels=labels.EMOTIONS)
-  _, backbone_id = extract.load_backbone(str(path))
+  _, backbone_id = extractor.load_backbone(str(path))
   assert backbone_id == weights.load(path)['info']['backbone_sha256']
 
 

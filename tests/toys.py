@@ -1,9 +1,12 @@
 """Small splits of random clips in memory, and a config that trains on them in seconds."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from configs import eanwh
-from emo_jax import provenance
+from emo_jax import experiment, provenance, run_dir
 from emo_jax.corpora import Split
 
 KEY = provenance.compatibility_key(
@@ -48,3 +51,12 @@ def config(**changes) -> dict:
       node = node[parent]
     node[leaf] = value
   return small
+
+
+def finished_run(workdir: Path) -> Path:
+  """A run on the toy splits, trained and reported."""
+  train, validation, test = split(), split(20, 1, 'toy:validation'), split(30, 2, 'toy:test')
+  plain = json.loads(json.dumps(config(train__total_steps=4)))
+  run_dir.claim(workdir, plain)
+  experiment.finish(plain, workdir, train, validation, [test])
+  return workdir

@@ -26,6 +26,7 @@ def main(argv: Sequence[str]) -> None:
   parser.add_argument('corpus', help=f'NAME or NAME/CONFIG: {", ".join(CORPORA)}')
   parser.add_argument('--data_dir', required=True, help='where data sets lie')
   parser.add_argument('--manual_dir', help='the videos and their labels')
+  parser.add_argument('--manifest', help='default: manifest.csv in --manual_dir')
   parser.add_argument('--weights', help='converted weights or `random` (env EMO_JAX_WEIGHTS)')
   parser.add_argument('--hand_model', help='hand_landmarker.task (env EMO_JAX_HAND_MODEL)')
   parser.add_argument('--features', help='folder of .npz files to reuse and add to')
@@ -42,7 +43,10 @@ def main(argv: Sequence[str]) -> None:
         + module.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS
       )
     options = dict(
-      weights=arguments.weights, hand_model=arguments.hand_model, features_dir=arguments.features
+      weights=arguments.weights,
+      hand_model=arguments.hand_model,
+      features_dir=arguments.features,
+      manifest_path=arguments.manifest,
     )
   builder = module.Builder(
     data_dir=arguments.data_dir, config=config or None, file_format='array_record', **options

@@ -36,8 +36,8 @@ class Row:
     return self.path.stem
 
 
-def read(folder: Path) -> list[Row]:
-  """Reads `manifest.csv` in a folder of clips.
+def read(path: Path, folder: Path) -> list[Row]:
+  """Reads the manifest at `path` of the clips in `folder`.
 
   Columns are `file` (relative to the folder), `signer`, `utterance`, `emotion` and `text`; further
   columns named after a task of `emo_jax.labels` hold its labels, others are ignored.
@@ -46,7 +46,6 @@ def read(folder: Path) -> list[Row]:
     UserError: no manifest, a column missing, an unknown label, a row without its file, a signer
       whose name cannot name a split, or two rows for one clip; with the line's number.
   """
-  path = folder / NAME
   try:
     with open(path, newline='', encoding='utf-8-sig') as f:
       reader = csv.DictReader(f)
@@ -54,7 +53,7 @@ def read(folder: Path) -> list[Row]:
       columns = reader.fieldnames or ()
   except (OSError, UnicodeDecodeError, csv.Error) as error:
     raise UserError(
-      f'cannot read {path}: {error}; it needs the columns {",".join(COLUMNS)}'
+      f'cannot read {path} ({error}): write one with the columns {",".join(COLUMNS)}'
     ) from error
   missing = [c for c in COLUMNS if c not in columns]
   if missing:

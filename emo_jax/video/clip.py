@@ -3,10 +3,12 @@
 Imports neither OpenCV nor MediaPipe: builders and training read clips without them.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -81,12 +83,9 @@ def load(path: str | os.PathLike) -> tuple[Clip, dict[str, str], dict[str, str]]
   Raises:
     UserError: not such a file, or a field is missing or of another shape.
   """
-  try:
-    with np.load(path, allow_pickle=False) as data:
-      arrays = {name: data[name] for name in FIELDS}
-      key, info = json.loads(str(data['key'])), json.loads(str(data['info']))
-  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-    raise UserError(f'{path} is not a readable clip ({error}): extract its video again') from error
+  with _opened(path) as data:
+    arrays = {name: data[name] for name in FIELDS}
+    key, info = json.loads(str(data['key'])), json.loads(str(data['info']))
   frames = len(arrays['face'])
   for name, (shape, dtype) in FIELDS.items():
     want = tuple(frames if n is None else n for n in shape)
@@ -95,4 +94,20 @@ def load(path: str | os.PathLike) -> tuple[Clip, dict[str, str], dict[str, str]]
         f'{path}: {name} is {arrays[name].dtype}{list(arrays[name].shape)}, '
         f'expected {np.dtype(dtype)}{list(want)}: extract its video again'
       )
-  return Clip(**arrays), key, info
+  return Clip(**(arrays | {'fps': np.float32(arrays['fps'])})), key, info
+
+
+def load_key(path: str | os.PathLike) -> dict[str, str]:
+  """The compatibility key alone: clips of whole episodes are large. Raises UserError as `load`."""
+  with _opened(path) as data:
+    return json.loads(str(data['key']))
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Mapping[str, np.ndarray]]:
+  """The arrays of a file; whatever is wrong with it is a UserError."""
+  try:
+    with np.load(path, allow_pickle=False) as data:
+      yield data
+  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    raise UserError(f'{path} is not a readable clip ({error}): extract its video again') from error

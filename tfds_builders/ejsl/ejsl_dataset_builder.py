@@ -6,10 +6,12 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from emo_jax import labels
-from emo_jax.video import extractor as extractor_lib
+from emo_jax.errors import UserError
+from emo_jax.video import clip, extractor, feature_files
 from tfds_builders import clip_features, manifest
 
 FEATURES_VARIABLE = 'EMO_JAX_FEATURES'
+MANIFEST_VARIABLE = 'EMO_JAX_MANIFEST'
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -34,6 +36,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     weights: str | None = None,
     hand_model: str | None = None,
     features_dir: str | os.PathLike | None = None,
+    manifest_path: str | os.PathLike | None = None,
     **kwargs,
   ):
     """As any TFDS builder, and:
@@ -43,12 +46,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       hand_model: the hand landmarker (default: EMO_JAX_HAND_MODEL, else the cached one).
       features_dir: where the `.npz` files lie (default: EMO_JAX_FEATURES, else beside the data
         set, in `<data_dir>/features/<name>`).
+      manifest_path: of the CSV (default: EMO_JAX_MANIFEST, else `manifest.csv` among the clips).
 
     Raises:
       UserError: no weights, or the directory holds a data set of another compatibility key.
     """
-    self._extractor = extractor_lib.open_extractor(weights, hand_model)
+    self._extractor = extractor.open_extractor(weights, hand_model)
     self._features_dir = features_dir or os.environ.get(FEATURES_VARIABLE)
+    self._manifest_path = manifest_path or os.environ.get(MANIFEST_VARIABLE)
     super().__init__(**kwargs)
     clip_features.require_key(self, self._extractor.key)
 
@@ -59,11 +64,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):
-    rows = manifest.read(Path(dl_manager.manual_dir))
+    clips = Path(dl_manager.manual_dir)
+    rows = manifest.read(Path(self._manifest_path or clips / manifest.NAME), clips)
     kept = Path(self._features_dir or Path(self._data_dir_root) / 'features' / self.name)
-    kept.mkdir(parents=True, exist_ok=True)
-    # Every video is decoded before the first example is written: a bad one is known at once.
-    extractor_lib.extract_all({row.path: kept / f'{row.id}.npz' for row in rows}, self._extractor)
+    targets = {row.path: kept / f'{row.id}.npz' for row in rows}
+    made = feature_files.extract_all(targets, self._extractor)
+    failed = [str(error) for _, error in made if error]
+    if failed:
+      raise UserError(
+        f'{len(failed)} of {len(rows)} videos cannot be decoded ({"; ".join(failed)}): mend them '
+        f'or take them out of {manifest.NAME}'
+      )
     signers = sorted({row.signer for row in rows})
     return {
       signer: self._generate_examples([r for r in rows if r.signer == signer], kept)
@@ -72,11 +83,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
   def _generate_examples(self, rows: list[manifest.Row], kept: Path):
     for row in rows:
-      clip = extractor_lib.load_clip(kept / f'{row.id}.npz')
+      features, _, _ = clip.load(kept / f'{row.id}.npz')
       yield (
         row.id,
         clip_features.example(
-          clip,
+          features,
           id=row.id,
           signer=row.signer,
           utterance=row.utterance,

@@ -1,0 +1,112 @@
+"""Frames of a video file, one at a time: upright, RGB, with their index and presentation time."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from emo_jax.errors import UserError
+from emo_jax.video import libraries
+
+# A file may end a little before the end its container declares; beyond both it counts as broken.
+_FRAMES_MISSING = 5
+_SECONDS_MISSING = 0.5
+_SHARE_MISSING = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+  """A decoded frame.
+
+  Attributes:
+    index: among the decoded frames, from 0.
+    time_s: presentation time in seconds.
+    rgb: [H, W, 3] uint8, the rotation of the container's metadata applied.
+  """
+
+  index: int
+  time_s: float
+  rgb: np.ndarray
+
+
+class Video:
+  """A video file.
+
+  Attributes:
+    path: the file.
+    fps: nominal frame rate, frames per second.
+    declared_frames: how many frames the container declares or its duration implies; 0 if unknown.
+  """
+
+  def __init__(self, path: str | os.PathLike):
+    """Raises UserError if there is no such file or it is not a video."""
+    self.path = Path(path)
+    if not self.path.is_file():
+      raise UserError(f'{path}: no such video file')
+    capture = self._capture()
+    cv2 = libraries.opencv()
+    self.fps = float(capture.get(cv2.CAP_PROP_FPS))
+    self.declared_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+    capture.release()
+    if not (math.isfinite(self.fps) and self.fps > 0):
+      raise UserError(f'{path}: the video has no frame rate; re-encode it')
+
+  def frames(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Frame]:
+    """Decodes from the start and yields the frames whose index is wanted, one at a time.
+
+    Times are the container's; where it gives none or one that does not increase, a frame follows
+    its predecessor at the nominal rate.
+
+    Raises:
+      UserError: the file yields no frame, its frames change size, or it breaks midway: more than
+        5 frames and 2 % of the declared ones are missing and so are more than 0.5 s and 2 % of the
+        declared duration at the end. (By number alone, an estimate for a file of varying frame
+        rate would pass for a broken one.)
+    """
+    cv2, capture = libraries.opencv(), self._capture()
+    index, time_s, shape = -1, -1 / self.fps, None
+    try:
+      while capture.grab():
+        index += 1
+        presented = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        time_s = presented if presented > time_s else time_s + 1 / self.fps
+        if not wanted(index):
+          continue
+        ok, bgr = capture.retrieve()
+        if not ok:
+          raise UserError(f'{self.path}: frame {index} cannot be decoded')
+        shape = shape or bgr.shape
+        if bgr.shape != shape:
+          raise UserError(
+            f'{self.path}: frame {index} is {bgr.shape[1]}x{bgr.shape[0]} after '
+            f'{shape[1]}x{shape[0]}; re-encode it at one size'
+          )
+        yield Frame(index, time_s, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    except cv2.error as error:
+      raise UserError(f'{self.path}: frame {index} cannot be decoded ({error.err})') from error
+    finally:
+      capture.release()
+    self._require_complete(index + 1, time_s + 1 / self.fps)
+
+  def _capture(self):
+    cv2 = libraries.opencv()
+    capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+      raise UserError(f'{self.path}: cannot be opened as a video')
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+    return capture
+
+  def _require_complete(self, decoded: int, end_s: float) -> None:
+    if not decoded:
+      raise UserError(f'{self.path}: no frame can be decoded')
+    missing, declared_s = self.declared_frames - decoded, self.declared_frames / self.fps
+    by_number = missing > max(_FRAMES_MISSING, _SHARE_MISSING * self.declared_frames)
+    by_time = declared_s - end_s > max(_SECONDS_MISSING, _SHARE_MISSING * declared_s)
+    if by_number and by_time:
+      raise UserError(
+        f'{self.path}: breaks off after {decoded} of {self.declared_frames} frames; '
+        'get or make the file again'
+      )

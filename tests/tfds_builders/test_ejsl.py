@@ -1,0 +1,175 @@
+"""A folder of real clips becomes a data set, and a data set a table."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow_datasets as tfds
+
+from emo_jax import corpora, evaluate, experiment, labels, report
+from emo_jax.config_flags import load_config
+from emo_jax.errors import UserError, exit_status
+from tests import toys
+from tfds_builders import build, clip_features, manifest
+
+CLIPS = {  # file -> signer, handedness
+  'Jsl_bird.mp4': ('signer_d', 'one_handed'),
+  'Jsl_dog.mp4': ('signer_d', 'two_handed'),
+  'Jsl_dragonfly.mp4': ('signer_e', 'two_handed'),
+  'Jsl_fly.mp4': ('signer_e', 'one_handed'),
+}
+HEADER = 'file,signer,utterance,emotion,text,sign_handedness\n'
+
+
+@pytest.fixture(scope='module')
+def folder(shared, tmp_path_factory) -> Path:
+  """Four clips with their manifest."""
+  folder = tmp_path_factory.mktemp('clips')
+  rows = [f'{file},{s},{file[4:-4]},,,{hands}\n' for file, (s, hands) in CLIPS.items()]
+  (folder / manifest.NAME).write_text(HEADER + ''.join(rows))
+  for file in CLIPS:
+    shutil.copy(shared / 'data/signing' / file, folder / file)
+  return folder
+
+
+def run_build(shared, folder, data_dir, *flags):
+  return exit_status(
+    build.main,
+    [
+      'ejsl',
+      f'--manual_dir={folder}',
+      f'--data_dir={data_dir}',
+      f'--hand_model={shared}/models/hand_landmarker.task',
+      *flags,
+    ],
+  )
+
+
+@pytest.fixture(scope='module')
+def data(shared, folder, tmp_path_factory) -> Path:
+  """The data set of the four clips, on a random backbone."""
+  data = tmp_path_factory.mktemp('data')
+  assert run_build(shared, folder, data, '--weights=random') == 0
+  return data
+
+
+def test_examples_hold_the_clip_its_people_and_its_labels(data):
+  split = corpora.open_split('ejsl:all', data)
+  assert split.key['backbone'] == 'random:0'
+  assert split.tasks == tuple(labels.TASKS)
+  examples = {e['id'].decode(): e for e in split.source}
+  assert sorted(examples) == sorted(Path(f).stem for f in CLIPS)
+  for file, (signer, hands) in CLIPS.items():
+    found = examples[Path(file).stem]
+    assert found['signer'].decode() == signer
+    assert found['labels'] == {
+      'emotion': labels.UNKNOWN,
+      'sign_handedness': labels.names('sign_handedness').index(hands),
+    }
+    assert found['face'].shape == (len(found['time_s']), 512) and found['face_present'].all()
+  assert len(corpora.open_split('ejsl:signer_d', data).source) == 2
+
+
+def test_the_main_job_runs_on_real_clips(data, tmp_path):
+  config = load_config('configs/jsl_handedness.py').to_dict()
+  config['model']['hidden'] = (16, 8)
+  config['data'] = dict(
+    dir=str(data), train='ejsl:signer_d', validation='ejsl:signer_e', test=('ejsl:signer_e',)
+  )
+  config['train'] |= dict(total_epochs=2)
+  config['devices'] = 1
+  result = experiment.run(config, tmp_path)
+  assert result['random_backbone'] and not result['synthetic']
+  (entry,) = result['evals']
+  assert (entry['task'], entry['n'], entry['n_clips']) == ('sign_handedness', 2, 2)
+  text = (tmp_path / 'report.md').read_text()
+  assert 'Random backbone: not a score.' in text and 'paper' not in text
+
+
+def test_a_run_on_the_synthetic_corpus_may_be_tried_on_clips_without_labels(data, tmp_path, capsys):
+  workdir = toys.finished_run(tmp_path)
+  arguments = [str(workdir), '--corpus=ejsl', '--split=all', f'--data_dir={data}']
+  assert exit_status(evaluate.main, arguments) == 0
+  assert '0 of 4 clips are labelled for emotion' in capsys.readouterr().err
+  entry = report.read(workdir)['evals'][-1]
+  assert entry['corpus'] == 'ejsl' and entry['random_backbone'] and entry['wacc'] is None
+  assert 'SYNTHETIC' in (workdir / 'report.md').read_text()
+
+
+def test_features_are_reused(shared, folder, data, tmp_path, capsys):
+  files = sorted((data / 'features' / 'ejsl').glob('*.npz'))
+  assert len(files) == len(CLIPS)
+  written = [f.stat().st_mtime_ns for f in files]
+  flags = ('--weights=random', f'--features={files[0].parent}')
+  assert run_build(shared, folder, tmp_path, *flags) == 0
+  assert capsys.readouterr().err.count('already done') == len(CLIPS)
+  assert [f.stat().st_mtime_ns for f in files] == written
+
+
+def test_another_key_is_refused(shared, folder, data, tmp_path, capsys):
+  from emo_jax import weights
+  from emo_jax.models import resnet
+
+  weights.save(tmp_path / 'w.safetensors', backbone=resnet.random_variables(1))
+  other = f'--weights={tmp_path / "w.safetensors"}'
+  assert run_build(shared, folder, data, other) == 2  # the data set
+  assert 'backbone: random:0 against' in capsys.readouterr().err
+  features = f'--features={data / "features" / "ejsl"}'
+  assert run_build(shared, folder, tmp_path / 'new', other, features) == 2  # the .npz files
+  assert 'backbone: random:0 against' in capsys.readouterr().err
+
+
+def test_tfds_reads_the_data_set_by_itself(data):
+  builder = tfds.builder_from_directory(data / 'ejsl' / '1.0.0')
+  assert builder.info.metadata[clip_features.KEY]['backbone'] == 'random:0'
+  assert sorted(builder.info.splits) == ['signer_d', 'signer_e']
+
+
+def test_without_weights_or_folder_nothing_is_built(shared, folder, tmp_path, capsys, monkeypatch):
+  monkeypatch.delenv('EMO_JAX_WEIGHTS', raising=False)
+  assert run_build(shared, folder, tmp_path) == 2
+  assert 'no weights given' in capsys.readouterr().err
+  assert run_build(shared, tmp_path / 'nowhere', tmp_path, '--weights=random') == 2
+  assert 'is no folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('rows', 'message'),
+  [
+    ('a.mp4,f1,u1,furious,,\n', "line 2: unknown emotion label 'furious'.*joy, sadness"),
+    ('a.mp4,f1,u1,joy,,three\n', "line 2: unknown sign_handedness label 'three'"),
+    ('a.mp4,f1,u1,joy,,\nb.mp4,f1,u1,joy,,\n', 'line 3: no file .*b.mp4'),
+    ('a.mp4,f1,u1,joy,,\na.mp4,f1,u2,joy,,\n', 'line 3: a second row for a'),
+    ('a.mp4,f 1,u1,joy,,\n', "signer 'f 1' must be letters"),
+    ('', 'lists no clip'),
+  ],
+)
+def test_mistakes_in_a_manifest_are_named_with_their_line(tmp_path, rows, message):
+  (tmp_path / 'a.mp4').touch()
+  path = tmp_path / manifest.NAME
+  path.write_text(HEADER + rows)
+  with pytest.raises(UserError, match=message):
+    manifest.read(path, tmp_path)
+
+
+def test_a_manifest_must_be_there_with_its_columns(tmp_path):
+  path = tmp_path / manifest.NAME
+  with pytest.raises(UserError, match='cannot read .*manifest.csv'):
+    manifest.read(path, tmp_path)
+  path.write_text('file,signer,emotion\n')
+  with pytest.raises(UserError, match='lacks the column utterance, text'):
+    manifest.read(path, tmp_path)
+
+
+def test_emotions_are_read_by_name_and_may_be_empty(tmp_path):
+  for name in 'abc':
+    (tmp_path / f'{name}.mp4').touch()
+  path = tmp_path / manifest.NAME
+  path.write_text(
+    'text,file,signer,utterance,emotion\n"Yes, really",a.mp4,f1,u1,Happiness\n'
+    ',b.mp4,f1,u1,\n,c.mp4,m1,u1,neutral\n'
+  )
+  a, b, c = manifest.read(path, tmp_path)
+  assert (a.text, a.labels['emotion']) == ('Yes, really', labels.EMOTIONS.index('joy'))
+  assert b.labels['emotion'] == labels.UNKNOWN
+  assert (c.id, c.labels['emotion']) == ('c', labels.EMOTIONS.index('neutral'))
