@@ -1,0 +1,62 @@
+"""Exact parameter counts, in tables that must name every config and every network."""
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from emo_jax import inference, input_pipeline, models, report
+from emo_jax.config_flags import load_config
+from emo_jax.models import mtcnn, resnet
+
+# EAN and EANwH: the reference's Keras model at 512 and 596 inputs; at 84 inputs and 2 labels.
+HEADS = {'ean': 2_888_455, 'eanwh': 3_060_487, 'jsl_handedness': 2_010_626}
+
+# The backbone with its 7-way layer and batch norm statistics (EMO-AffectNet); MTCNN's three
+# networks as in the original release.
+NETWORKS = {'FaceBackbone': 24_613_831, 'PNet': 6_632, 'RNet': 100_178, 'ONet': 389_040}
+PARTS = {'Model', 'Block', 'PReLU'}  # counted above as heads, or within a network
+
+
+def count(tree) -> int:
+  return sum(int(np.prod(x.shape)) for x in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize('path', sorted(Path('configs').glob('*.py')), ids=lambda p: p.stem)
+def test_every_config_has_its_count(path):
+  model = inference.build_model(load_config(str(path)).to_dict())
+  shapes = jax.eval_shape(lambda: inference.initial_params(model, 0, input_pipeline.STREAM_WIDTHS))
+  assert count(shapes) == HEADS[path.stem]
+
+
+def test_every_network_is_in_the_table():
+  found = set()
+  for module in pkgutil.iter_modules(models.__path__):
+    members = vars(importlib.import_module(f'emo_jax.models.{module.name}'))
+    found |= {
+      name
+      for name, member in members.items()
+      if inspect.isclass(member)
+      and issubclass(member, nn.Module)
+      and member.__module__.startswith('emo_jax')
+      and not name.startswith('_')
+    }
+  assert found == NETWORKS.keys() | PARTS
+
+
+def test_backbone():
+  assert count(resnet.random_variables(0)) == NETWORKS['FaceBackbone']
+  assert NETWORKS['FaceBackbone'] == report.BACKBONE_PARAMETERS
+
+
+@pytest.mark.parametrize(('name', 'size'), [('PNet', 12), ('RNet', 24), ('ONet', 48)])
+def test_detector(name, size):
+  network = getattr(mtcnn, name)()
+  shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+  assert count(shapes) == NETWORKS[name]
