@@ -28,12 +28,19 @@ lint: $(VENV)/dev
 test: lint
 	$(BIN)/python -m pytest -m 'not slow'
 
-slow: $(VENV)/dev
-	$(BIN)/python -m pytest -m slow
+# TensorFlow stays in an environment of its own: training must work without it.
+$(VENV)-tfds/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-tfds
+	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
+	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[tfds]
+	touch $@
+
+slow: $(VENV)/dev $(VENV)-tfds/done
+	EMO_JAX_TFDS=$(VENV)-tfds/bin/tfds $(BIN)/python -m pytest -m slow
 
 # The paper's three hypotheses with their controls, on the synthetic corpus.
 hypotheses: $(VENV)/run
 	$(BIN)/python -m emo_jax.hypotheses --out=runs/hypotheses
 
 clean:
-	rm -rf $(VENV) *.egg-info
+	rm -rf $(VENV) $(VENV)-tfds *.egg-info

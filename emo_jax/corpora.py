@@ -84,9 +84,7 @@ def _embedded(data_dir: Path, name: str) -> tfds.core.DatasetBuilder:
   from tfds_builders.signsim import signsim_dataset_builder
 
   _, _, config = name.partition('/')
-  builder = signsim_dataset_builder.Builder(
-    config=config or None, data_dir=data_dir, file_format='array_record'
-  )
+  builder = signsim_dataset_builder.Builder(config=config or None, data_dir=data_dir)
   builder.download_and_prepare()
   return builder
 

@@ -48,9 +48,7 @@ def main(argv: Sequence[str]) -> None:
       features_dir=arguments.features,
       manifest_path=arguments.manifest,
     )
-  builder = module.Builder(
-    data_dir=arguments.data_dir, config=config or None, file_format='array_record', **options
-  )
+  builder = module.Builder(data_dir=arguments.data_dir, config=config or None, **options)
   builder.download_and_prepare(
     download_config=tfds.download.DownloadConfig(manual_dir=arguments.manual_dir)
   )

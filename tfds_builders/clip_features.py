@@ -45,6 +45,11 @@ def example(
   )
 
 
+def readable_without_tensorflow(options: Mapping[str, Any]) -> dict[str, Any]:
+  """A builder's options with TFDS's default file format, which needs TensorFlow, replaced."""
+  return {**options, 'file_format': options.get('file_format') or 'array_record'}
+
+
 def require_key(builder: tfds.core.DatasetBuilder, key: Mapping[str, str]) -> None:
   """Raises UserError if the builder's directory holds a data set of another compatibility key."""
   if Path(builder.data_dir).is_dir():

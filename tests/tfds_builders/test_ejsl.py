@@ -1,8 +1,11 @@
 """A folder of real clips becomes a data set, and a data set a table."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
@@ -173,3 +176,30 @@ def test_emotions_are_read_by_name_and_may_be_empty(tmp_path):
   assert (a.text, a.labels['emotion']) == ('Yes, really', labels.EMOTIONS.index('joy'))
   assert b.labels['emotion'] == labels.UNKNOWN
   assert (c.id, c.labels['emotion']) == ('c', labels.EMOTIONS.index('neutral'))
+
+
+@pytest.mark.slow
+def test_tfds_build_makes_the_same_data_set(shared, folder, data, tmp_path):
+  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
+  command = os.environ.get('EMO_JAX_TFDS')
+  if not command:
+    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+  where = dict(
+    EMO_JAX_WEIGHTS='random',
+    EMO_JAX_HAND_MODEL=str(shared / 'models/hand_landmarker.task'),
+    EMO_JAX_FEATURES=str(data / 'features' / 'ejsl'),
+  )
+  done = subprocess.run(
+    [Path(command).resolve(), 'build', f'--manual_dir={folder}', f'--data_dir={tmp_path}'],
+    cwd=Path(build.__file__).parent / 'ejsl',
+    env=os.environ | where,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  ours, theirs = (
+    {e['id']: e for e in corpora.open_split('ejsl:all', where).source} for where in (data, tmp_path)
+  )
+  assert ours.keys() == theirs.keys()
+  for key, example in ours.items():
+    np.testing.assert_equal(theirs[key], example)

@@ -54,7 +54,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     self._extractor = extractor.open_extractor(weights, hand_model)
     self._features_dir = features_dir or os.environ.get(FEATURES_VARIABLE)
     self._manifest_path = manifest_path or os.environ.get(MANIFEST_VARIABLE)
-    super().__init__(**kwargs)
+    super().__init__(**clip_features.readable_without_tensorflow(kwargs))
     clip_features.require_key(self, self._extractor.key)
 
   def _info(self) -> tfds.core.DatasetInfo:

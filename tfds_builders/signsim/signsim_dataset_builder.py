@@ -49,6 +49,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   # Nothing is downloaded; looking for checksums would need the package importlib_resources.
   url_infos = None
 
+  def __init__(self, **kwargs):
+    super().__init__(**clip_features.readable_without_tensorflow(kwargs))
+
   def get_default_builder_config(self) -> SignSimConfig:
     return config_from_name('seed0')
 
