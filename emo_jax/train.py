@@ -2,13 +2,13 @@
 
 import dataclasses
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from emo_jax import (
   corpora,
@@ -26,6 +26,8 @@ from emo_jax import (
 )
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
+from emo_jax.models.ean import Model
+from emo_jax.progress import Progress
 from emo_jax.train_step import NEVER, State
 
 
@@ -73,40 +75,62 @@ def with_initial_weights(params: Any, path: str, task: str) -> Any:
     raise UserError(f'{path} recognises {", ".join(loaded["labels"])}, not the labels of {task}')
 
   def fill(path_in_tree, own, given):
-    extra = own.shape[0] - given.shape[0]
-    if own.shape[1:] != given.shape[1:] or extra < 0:
-      name = jax.tree_util.keystr(path_in_tree, simple=True, separator='/')
+    name = jax.tree_util.keystr(path_in_tree, simple=True, separator='/')
+    extra = own.shape[0] - given.shape[0] if name.startswith('lstm1/cell/i') else 0
+    if own.shape != (given.shape[0] + extra, *given.shape[1:]) or extra < 0:
       raise UserError(f'{path}: {name} is {list(given.shape)}, the model needs {list(own.shape)}')
     return np.pad(given, [(0, extra)] + [(0, 0)] * (given.ndim - 1))
 
   return jax.tree_util.tree_map_with_path(fill, params, loaded['head']['params'])
 
 
-class _Progress:
-  """Step, loss, clips/s and time left, to stderr."""
+class _Validation:
+  """The validation split of unseen signers: what selection and temperature are decided on."""
 
-  def __init__(self, first: int, total: int, batch_size: int):
-    self._first, self._total, self._batch_size = first, total, batch_size
-    self._began, self._last = None, (first, time.perf_counter())
+  def __init__(self, config: Mapping[str, Any], model: Model, split: corpora.Split, devices: list):
+    self._task, self._split, self._devices = config['task'], split, devices
+    self._aggregate = config['eval']['aggregate']
+    self._predict = inference.Predictor(model, self._aggregate, devices)
+    self._how = inference.recipe(config, 'eval', len(devices))
+    self._frames = input_pipeline.survey(split, self._task).frames
 
-  def line(self, step: int, loss: float) -> float:
-    """Prints a line; returns clips/s since the one before."""
-    now = time.perf_counter()
-    speed = (step - self._last[0]) / (now - self._last[1])
-    # The first line's time is spent compiling: it says nothing about what is left.
-    self._began = self._began or (step, now)
-    done = step - self._began[0]
-    per_step = (now - self._began[1]) / done if done else 1 / speed
-    left = per_step * (self._total - step)
-    self._last = (step, now)
-    clips = speed * self._batch_size
-    print(
-      f'step {step}/{self._total}  loss {loss:.4f}  {clips:,.0f} clips/s  '
-      f'{int(left // 60)}:{int(left % 60):02d} left',
-      file=sys.stderr,
-      flush=True,
-    )
-    return clips
+  def score(self, params: Any) -> dict[str, Any]:
+    """Scores of parameters that every device has a copy of."""
+    found = self._predict(params, self._split, self._how, self._frames)
+    return predictions.score(found, self._task)
+
+  def temperature(self, params: Any) -> float:
+    """The temperature of parameters on the host; 1 where shares of decisions are no likelihood."""
+    if self._aggregate != 'mean':
+      return 1.0
+    copies = parallel.replicate(params, self._devices)
+    found = self._predict(copies, self._split, self._how, self._frames)
+    p, true = predictions.arrays(found, self._task)
+    known = true != labels.UNKNOWN
+    return metrics.fit_temperature(p[known], true[known])
+
+
+def _step_function(
+  config: Mapping[str, Any],
+  model: Model,
+  optimizer: optax.GradientTransformation,
+  label: np.ndarray,
+  devices: list[jax.Device],
+) -> Callable:
+  """The training step on all devices; `label` are those of the clips learnt from."""
+  task, how = config['task'], config['train']
+  weight = class_weights(label, len(labels.names(task)), how['class_weights'])
+  step = train_step.train_step(
+    model, optimizer, task, weight, how['label_smoothing'], config['seed']
+  )
+  return parallel.spread(step, devices, donate=(0,))
+
+
+def _initial_params(config: Mapping[str, Any], model: Model) -> Any:
+  """Fresh parameters, or those of a converted head."""
+  params = inference.initial_params(model, config['seed'], input_pipeline.STREAM_WIDTHS)
+  path = config['init_weights']
+  return with_initial_weights(params, path, config['task']) if path else params
 
 
 def fit(
@@ -128,16 +152,14 @@ def fit(
   Raises:
     UserError: nothing to learn from, an impossible config, or a loss that is not finite.
   """
-  task, devices = config['task'], parallel.devices(config['devices'])
+  devices = parallel.devices(config['devices'])
   preprocess.require(config['select'], ('best_val', 'last'), 'config.select')
   how = inference.recipe(config, 'train', len(devices))
-  how_validation = inference.recipe(config, 'eval', len(devices))
-  survey = input_pipeline.survey(train, task)
-  validation_frames = input_pipeline.survey(validation, task).frames
+  survey = input_pipeline.survey(train, how.task)
   keep = np.flatnonzero((survey.label != labels.UNKNOWN) & survey.has_face)
   if not len(keep):
     raise UserError(
-      f'{train.spec}: none of its {len(survey.label)} clips has a face and a label of {task}'
+      f'{train.spec}: none of its {len(survey.label)} clips has a face and a label of {how.task}'
     )
   print(f'training on {len(keep)} of {len(survey.label)} clips of {train.spec}', file=sys.stderr)
   per_epoch = -(-len(keep) // how.batch_size)
@@ -146,23 +168,10 @@ def fit(
   model = inference.build_model(config)
   rate = optimizers.schedule(config['optim'], steps)
   optimizer = optimizers.optimizer(config['optim'], rate)
-  params = inference.initial_params(model, config['seed'], input_pipeline.STREAM_WIDTHS)
-  if config['init_weights']:
-    params = with_initial_weights(params, config['init_weights'], task)
-  step_weights = class_weights(
-    survey.label[keep], len(labels.names(task)), config['train']['class_weights']
-  )
-  run_step = parallel.spread(
-    train_step.train_step(
-      model, optimizer, task, step_weights, config['train']['label_smoothing'], config['seed']
-    ),
-    devices,
-    donate=(0,),
-  )
-  predict = inference.Predictor(model, config['eval']['aggregate'], devices)
-
+  run_step = _step_function(config, model, optimizer, survey.label[keep], devices)
+  held_out = _Validation(config, model, validation, devices)
   batches = input_pipeline.training_batches(train, how, survey.frames, keep)
-  state = train_step.initial_state(params, optimizer)
+  state = train_step.initial_state(_initial_params(config, model), optimizer)
   best = dict(params=state.params, score=np.float32(-1), step=np.int32(0))
   checkpoints = Checkpoints(workdir / 'checkpoints')
   if checkpoints.latest_step() is not None:
@@ -171,51 +180,42 @@ def fit(
     print(f'resuming at step {int(state.step)}', file=sys.stderr)
   first = int(state.step)
   log = run_dir.MetricsLog(workdir, first)
-  progress = _Progress(first, steps, how.batch_size)
+  progress = Progress(first, steps, how.batch_size)
   state = parallel.replicate(state, devices)
-
-  def validate(state: State, step: int) -> dict[str, Any]:
-    found = predict(state.params, validation, how_validation, validation_frames)
-    score = predictions.score(found, task)
-    value = score['macro_f1'] or 0.0
-    shown = ('macro_f1', 'wacc', 'accuracy', 'nll')
-    log.write(step, epoch=step / per_epoch, **{f'validation/{k}': score[k] for k in shown})
-    print(f'step {step}/{steps}  validation macro F1 {value:.4f}', file=sys.stderr)
-    return dict(params=parallel.first(state.params), score=np.float32(value), step=np.int32(step))
-
-  def temperature(params: Any) -> float:
-    copies = parallel.replicate(params, devices)
-    found = predict(copies, validation, how_validation, validation_frames)
-    p, true = predictions.arrays(found, task)
-    known = true != labels.UNKNOWN
-    # The share of windows that agree is not a likelihood: there is nothing to calibrate.
-    mean = config['eval']['aggregate'] == 'mean'
-    return metrics.fit_temperature(p[known], true[known]) if mean else 1.0
 
   for step in range(first + 1, steps + 1):
     state = run_step(state, next(batches))
-    log_now, end = step % config['log_steps'] == 0, step == steps
-    save_now = step % config['checkpoint_steps'] == 0
-    if log_now or save_now or end:
+    end = step == steps
+    log_now = end or step % config['log_steps'] == 0
+    save_now = end or step % config['checkpoint_steps'] == 0
+    if log_now or save_now:
       _require_finite(state, checkpoints)
-    if log_now or end:
-      loss, weight = parallel.first((state.loss_sum, state.loss_weight))
-      loss = float(loss / max(weight, 1e-6))
+    if log_now:
+      state, loss = _mean_loss(state, devices)
       log.write(step, loss=loss, learning_rate=float(rate(step - 1)))
       log.events(step, clips_per_s=progress.line(step, loss))
-      # Two arrays, not one twice: the step donates them.
-      zeros = parallel.replicate((np.float32(0), np.float32(0)), devices)
-      state = state.replace(loss_sum=zeros[0], loss_weight=zeros[1])
-    if step % per_epoch == 0 or end:
-      candidate = validate(state, step)
-      if config['select'] == 'last' or candidate['score'] > best['score']:
-        best = candidate
-    if save_now or end:
+    if end or step % per_epoch == 0:
+      score = held_out.score(state.params)
+      shown = {f'validation/{k}': score[k] for k in ('macro_f1', 'wacc', 'accuracy', 'nll')}
+      log.write(step, epoch=step / per_epoch, **shown)
+      value = np.float32(score['macro_f1'] or 0)
+      print(f'step {step}/{steps}  validation macro F1 {value:.4f}', file=sys.stderr)
+      if config['select'] == 'last' or value > best['score']:
+        best = dict(params=parallel.first(state.params), score=value, step=np.int32(step))
+    if save_now:
       checkpoints.save(step, dict(state=parallel.first(state), best=best), batches)
     after_step(step)
   log.close()
   checkpoints.close()
-  return Fitted(best['params'], int(best['step']), temperature(best['params']))
+  return Fitted(best['params'], int(best['step']), held_out.temperature(best['params']))
+
+
+def _mean_loss(state: State, devices: list[jax.Device]) -> tuple[State, float]:
+  """The mean loss since the last line of the log, and the state with its next sum begun."""
+  loss, weight = parallel.first((state.loss_sum, state.loss_weight))
+  # Two arrays, not one twice: the step donates them.
+  zeros = parallel.replicate((np.float32(0), np.float32(0)), devices)
+  return state.replace(loss_sum=zeros[0], loss_weight=zeros[1]), float(loss / max(weight, 1e-6))
 
 
 def _require_finite(state: State, checkpoints: Checkpoints) -> None:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from emo_jax import train
+from emo_jax import inference, input_pipeline, train, weights
 from emo_jax.errors import UserError
 from tests import toys
 
@@ -115,6 +115,33 @@ def test_impossible_configs_are_one_line(tmp_path, changes, message):
 def test_every_choice_trains(tmp_path, changes):
   fitted = fit(tmp_path, toys.config(train__total_steps=4, **changes))
   assert all(np.isfinite(x).all() for x in leaves(fitted.params))
+
+
+def test_eanwh_starts_as_ean_when_it_begins_from_its_weights(tmp_path):
+  """The hands' input rows start at zero, so that the first predictions are the face model's."""
+  rng = np.random.default_rng(0)
+  flat = {n: rng.standard_normal(s) * 0.1 for n, s in weights.head_shapes(512).items()}
+  path = tmp_path / 'ean.safetensors'
+  weights.save(path, head=weights.nest(flat))
+  whole = toys.config(model__hidden=(512, 256))
+  face = inference.build_model(toys.config(model__hidden=(512, 256), model__inputs=('face',)))
+  both = inference.build_model(whole)
+  fresh = inference.initial_params(both, 0, input_pipeline.STREAM_WIDTHS)
+  started = train.with_initial_weights(fresh, str(path), 'emotion')
+  x = rng.standard_normal((2, 10, 596)).astype(np.float32)
+  streams = dict(face=x[..., :512], hands=x[..., 512:])
+  batch = dict(streams=streams, length=dict(face=np.array([10, 10]), hands=np.array([10, 10])))
+  np.testing.assert_allclose(
+    both.apply({'params': started}, batch),
+    face.apply(weights.load(path)['head'], batch),
+    rtol=1e-4,
+    atol=1e-5,
+  )
+  with pytest.raises(UserError, match=r'is \[256, 7\], the model needs \[8, 7\]'):
+    small = inference.initial_params(
+      inference.build_model(toys.config()), 0, input_pipeline.STREAM_WIDTHS
+    )
+    train.with_initial_weights(small, str(path), 'emotion')
 
 
 def test_balanced_weights_make_every_class_weigh_the_same():
