@@ -119,6 +119,8 @@ def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dic
         kept = scores.setdefault(arm, {}).setdefault(segment, dict(macro_f1=[], wacc=[]))
         for metric, values in kept.items():
           values.append(entry[metric])
+      # Compiled programs of dozens of runs would use up the memory maps a process may have.
+      jax.clear_caches()
   return scores
 
 

@@ -25,3 +25,16 @@ def shared() -> Path:
   if not (SHARED / 'golden').is_dir():
     pytest.skip(f'no shared data at {SHARED}; set EMO_JAX_SHARED')
   return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _forget_compiled_programs():
+  """Programs of hundreds of tests would use up the memory maps a process may have."""
+  yield
+  if _memory_maps() > 20_000:
+    jax.clear_caches()
+
+
+def _memory_maps() -> int:
+  maps = Path('/proc/self/maps')
+  return len(maps.read_text().splitlines()) if maps.exists() else 0
