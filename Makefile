@@ -19,7 +19,7 @@ $(VENV)/dev: $(VENV)/run
 
 # The main job on the embedded synthetic corpus; ends with its table and the paths of its figures.
 demo: $(VENV)/run
-	$(BIN)/python -m emo_jax.main --config=configs/eanwh.py
+	TFDS_DATA_DIR= $(BIN)/python -m emo_jax.main --config=configs/eanwh.py
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

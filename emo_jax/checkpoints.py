@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from emo_jax.errors import UserError
+
 
 class Checkpoints:
   """The `checkpoints/` folder of a workdir. Writes go on in the background; reads wait for them."""
@@ -36,7 +38,9 @@ class Checkpoints:
     return restored['state']
 
   def restore_state(self) -> Any:
-    """The newest state alone, as nested dicts of arrays."""
+    """The newest state alone, as nested dicts of arrays. Raises UserError if there is none."""
+    if self.latest_step() is None:
+      raise UserError('the run has no checkpoint left: train it again in a new workdir')
     return self._checkpointer.load_checkpointables(abstract_checkpointables=dict(state=None))[
       'state'
     ]

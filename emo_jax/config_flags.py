@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,25 @@ def load_config(path: str) -> config_dict.ConfigDict:
     there = sorted(str(p) for p in Path(file).parent.glob('*.py'))
     raise UserError(f'no config {file}{labels.nearest(file, there)}')
   module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module.get_config(*([argument] if argument else []))
+  root = str(Path(file).resolve().parents[1])
+  if root not in sys.path:
+    sys.path.append(root)  # configs import each other, from wherever the command is given
+  try:
+    spec.loader.exec_module(module)
+    return module.get_config(*([argument] if argument else []))
+  except Exception as error:
+    raise UserError(f'{file} is no config: {type(error).__name__}: {error}') from error
 
 
 def _require_known(arguments: list[str], config: config_dict.ConfigDict) -> None:
-  """Raises UserError for a flag that is no field of the config, with the nearest name."""
+  """Raises UserError for a flag that is no field (with the nearest name) or is given twice."""
   fields = [f'config.{name}' for name in run_dir.flatten(config.to_dict())]
+  given = set()
   for argument in arguments:
     name = argument.split('=', 1)[0].lstrip('-')
+    if name in given:
+      raise UserError(f'--{name} is given twice')
+    given |= {name} if argument.startswith('-') else set()
     if argument.startswith('-') and name not in fields:
       near = labels.nearest(name, [*fields, 'config', 'workdir'])
       raise UserError(f'unknown flag --{name}{near}')

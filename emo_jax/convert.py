@@ -6,17 +6,16 @@
 The static file holds the face backbone, the dynamic one the temporal head; either may be left out.
 """
 
-import argparse
 import hashlib
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from emo_jax import weights
-from emo_jax.errors import UserError, exit_status
+from emo_jax import convert_keras, weights
+from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.labels import EAN_ORDER
 from emo_jax.weights import Shape
 
@@ -51,15 +50,7 @@ _TORCH_LEAVES = {
   'mean': 'running_mean',
   'var': 'running_var',
 }
-_KERAS_LEAVES = {
-  'kernel': 'kernel',
-  'bias': 'bias',
-  'scale': 'gamma',
-  'mean': 'moving_mean',
-  'var': 'moving_variance',
-}
-
-Tensors = dict[str, np.ndarray]
+Tensors = convert_keras.Tensors
 
 
 def torch_name(name: str) -> str:
@@ -72,21 +63,13 @@ def torch_name(name: str) -> str:
   return f'{parents}{_TORCH_LAYERS[layer]}.{_TORCH_LEAVES[leaf]}'
 
 
-def keras_name(name: str) -> str:
-  """What Keras calls a tensor: `params/conv2_1/3x3/kernel` -> `conv2_1_3x3/kernel`."""
-  _, *layers, leaf = name.split('/')
-  leaf = _KERAS_LEAVES[leaf]
-  if layers[-1].endswith('_bn'):
-    leaf = leaf.replace('bias', 'beta')
-  return f'{"_".join(layers)}/{leaf}'
-
-
 def static_from_torch(path: Path) -> dict:
   """The variables of `FaceBackbone` from a state_dict of the torch port."""
   names = {n: torch_name(n) for n in weights.backbone_shapes()}
   wanted = {names[n]: _torch_shape(s) for n, s in weights.backbone_shapes().items()}
   tensors = _read_torch(path)
   weights.check({n: t.shape for n, t in tensors.items()}, wanted, str(path))
+  weights.check_finite(tensors, str(path))
   return _backbone({n: _from_torch_layout(tensors[names[n]]) for n in names})
 
 
@@ -102,6 +85,7 @@ def dynamic_from_torch(path: Path) -> dict:
     wanted[f'{layer}.bias_ih_l0'] = wanted[f'{layer}.bias_hh_l0'] = (4 * units,)
   wanted |= {'fc.weight': (7, 256), 'fc.bias': (7,)}
   weights.check(got, wanted, str(path))
+  weights.check_finite(tensors, str(path))
   lstms = {
     layer: (
       tensors[f'{layer}.weight_ih_l0'].T,
@@ -115,38 +99,12 @@ def dynamic_from_torch(path: Path) -> dict:
 
 def static_from_keras(path: Path) -> dict:
   """The variables of `FaceBackbone` from the Keras weights of the reference (`EE`)."""
-  names = {n: keras_name(n) for n in weights.backbone_shapes()}
-  wanted = {names[n]: s for n, s in weights.backbone_shapes().items()}
-  roles = {'features': (2048, 512), 'classifier': (512, 7)}
-  tensors = _read_keras(path, lambda groups: _by_shape(groups, 'kernel', roles), lambda _: wanted)
-  return _backbone({n: tensors[names[n]] for n in names})
+  return _backbone(convert_keras.read_static(path))
 
 
 def dynamic_from_keras(path: Path) -> dict:
   """The variables of the temporal head from the Keras weights of the reference (`LSTM`)."""
-  recurrent = {'lstm1': (512, 2048), 'lstm2': (256, 1024)}
-
-  def roles(groups: Mapping) -> dict[str, str]:
-    lstms = _by_shape(groups, 'recurrent_kernel', recurrent)
-    others = {g: leaves for g, leaves in groups.items() if 'recurrent_kernel' not in leaves}
-    return lstms | _by_shape(others, 'kernel', {'logits': (256, 7)})
-
-  def wanted(got: Mapping[str, Shape]) -> dict[str, Shape]:
-    shapes = {'logits/kernel': (256, 7), 'logits/bias': (7,)}
-    inputs = weights.head_width(got.get('lstm1/kernel'))
-    for layer, (units, gates) in recurrent.items():
-      shapes[f'{layer}/kernel'] = (inputs, gates)
-      shapes[f'{layer}/recurrent_kernel'] = (units, gates)
-      shapes[f'{layer}/bias'] = (gates,)
-      inputs = units
-    return shapes
-
-  tensors = _read_keras(path, roles, wanted)
-  lstms = {
-    layer: tuple(tensors[f'{layer}/{leaf}'] for leaf in ('kernel', 'recurrent_kernel', 'bias'))
-    for layer in recurrent
-  }
-  return _head(lstms, tensors['logits/kernel'], tensors['logits/bias'])
+  return _head(*convert_keras.read_dynamic(path))
 
 
 def _backbone(tensors: Tensors) -> dict:
@@ -210,60 +168,6 @@ def _is_torchscript(path: Path) -> bool:
     return any(name.endswith('/constants.pkl') for name in archive.namelist())
 
 
-def _read_keras(
-  path: Path,
-  roles: Callable[[Mapping], dict[str, str]],
-  wanted: Callable[[Mapping[str, Shape]], Mapping[str, Shape]],
-) -> Tensors:
-  """`layer/leaf` -> array, groups of the file named by `roles` or else as they are in the file."""
-  try:
-    import h5py
-  except ImportError as error:
-    raise UserError('reading .h5 files needs h5py: pip install -e .[convert]') from error
-
-  try:
-    with h5py.File(path, 'r') as file:
-      groups = _keras_groups(file.get('model_weights', file), h5py.Dataset)
-      layers = roles(groups)
-      for group in groups:
-        name = group.rsplit('/', 1)[-1]
-        layers.setdefault(group, group if name in layers.values() else name)
-      data = {f'{layers[g]}/{leaf}': x for g, named in groups.items() for leaf, x in named.items()}
-      got = {n: x.shape for n, x in data.items()}
-      weights.check(got, wanted(got), str(path))
-      return {n: np.asarray(x[()], np.float32) for n, x in data.items()}
-  except UserError:
-    raise
-  except Exception as error:  # a file of unknown origin makes h5py raise anything
-    raise UserError(f'{path} is not a Keras .h5 weight file ({type(error).__name__})') from error
-
-
-def _keras_groups(root, dataset: type) -> dict[str, dict]:
-  groups: dict[str, dict] = {}
-
-  def visit(name: str, node: object):
-    if isinstance(node, dataset):
-      group, _, leaf = name.rpartition('/')
-      groups.setdefault(group, {})[leaf.removesuffix(':0')] = node
-
-  root.visititems(visit)
-  return groups
-
-
-def _by_shape(groups: Mapping, leaf: str, roles: Mapping[str, Shape]) -> dict[str, str]:
-  """Group -> role of layers with made-up names: by name, by shape, then the last one left."""
-  rank = len(next(iter(roles.values())))
-  open_groups = [g for g, x in groups.items() if leaf in x and x[leaf].ndim == rank]
-  found = {g: role for role in roles for g in open_groups if g.rsplit('/', 1)[-1] == role}
-  for role, shape in roles.items():
-    same = [g for g in open_groups if g not in found and groups[g][leaf].shape == shape]
-    if role not in found.values() and len(same) == 1:
-      found[same[0]] = role
-  left = [g for g in open_groups if g not in found]
-  missing = [role for role in roles if role not in found.values()]
-  return found | (dict(zip(left, missing, strict=True)) if len(left) == len(missing) == 1 else {})
-
-
 def describe(path: Path) -> str:
   """Which of the public files this is by its sha256, or that it is none we know."""
   with path.open('rb') as file:
@@ -273,14 +177,9 @@ def describe(path: Path) -> str:
   return f'{path}: not a file we know: sha256 {sha256}'
 
 
-class _Parser(argparse.ArgumentParser):
-  def error(self, message: str):
-    raise UserError(f'{message}; see python -m emo_jax.convert --help')
-
-
 def main(argv: list[str]) -> None:
   """The command line. Raises UserError for anything the user can put right."""
-  parser = _Parser(prog='python -m emo_jax.convert', description=__doc__.splitlines()[0])
+  parser = ArgumentParser(prog='python -m emo_jax.convert', description=__doc__)
   formats = parser.add_subparsers(dest='format', required=True)
   for name, what in (('ean-torch', 'state_dict (.pt)'), ('ean-keras', 'weight file (.h5)')):
     command = formats.add_parser(name, help=f'from a {what}')

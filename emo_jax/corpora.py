@@ -4,18 +4,20 @@ A corpus is named `<builder>[/<config>]:<split>[+<split>]`, as in `bobsl/a_tea:t
 (`all` is every split). `signsim` is embedded: it is built where it is missing.
 """
 
+import contextlib
 import dataclasses
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from emo_jax import labels, provenance
+from emo_jax import files, labels, provenance
 from emo_jax.errors import UserError
-from tfds_builders import clip_features
+from tfds_builders import CORPORA, clip_features
 
 EMBEDDED = 'signsim'
 _SPEC = re.compile(r'(?P<name>\w+(?:/\w+)?):(?P<split>\w+(?:\+\w+)*)')
@@ -36,11 +38,6 @@ class Split:
   source: Sequence[dict[str, Any]]
   key: dict[str, str]
   tasks: tuple[str, ...]
-
-
-def cache_dir() -> Path:
-  """Where the embedded corpus, compiled programs and the hand model are kept between runs."""
-  return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'emo_jax'
 
 
 def parse(spec: str) -> tuple[str, str]:
@@ -68,7 +65,7 @@ def locate(named: str, train_spec: str) -> tuple[Path, bool]:
   """Where a run's corpora lie, and whether to use the embedded ones in their place.
 
   In this order: the directory named by the user, TFDS_DATA_DIR, TFDS's default directory if it
-  holds `train_spec`, else the embedded corpus in the cache.
+  holds `train_spec`, else the embedded corpus.
   """
   named = named or os.environ.get('TFDS_DATA_DIR', '')
   if named:
@@ -76,16 +73,20 @@ def locate(named: str, train_spec: str) -> tuple[Path, bool]:
   default = Path(tfds.core.constants.DATA_DIR).expanduser()
   if holds(default, train_spec):
     return default, False
-  return cache_dir() / 'tensorflow_datasets', parse(train_spec)[0].split('/')[0] != EMBEDDED
+  return default, parse(train_spec)[0].split('/')[0] != EMBEDDED
 
 
 def _embedded(data_dir: Path, name: str) -> tfds.core.DatasetBuilder:
-  """The embedded corpus, built first if it is not there."""
+  """The embedded corpus, from `data_dir` or the cache; built there if neither holds it."""
   from tfds_builders.signsim import signsim_dataset_builder
 
-  _, _, config = name.partition('/')
+  name, _, config = name.partition('/')
+  if not (data_dir / name).is_dir():
+    # A folder per version of the generator: a changed one builds anew.
+    data_dir = files.cache_dir() / f'{EMBEDDED}-{signsim_dataset_builder.generator_digest()}'
   builder = signsim_dataset_builder.Builder(config=config or None, data_dir=data_dir)
-  builder.download_and_prepare()
+  with contextlib.redirect_stdout(sys.stderr):
+    builder.download_and_prepare()
   return builder
 
 
@@ -101,10 +102,7 @@ def open_split(spec: str, data_dir: Path) -> Split:
   elif versions := _versions(data_dir, name):
     builder = tfds.builder_from_directory(versions[-1])
   else:
-    raise UserError(
-      f'no {name} in {data_dir} (looked for {data_dir / name}): build it with python -m '
-      f'tfds_builders.build {name} --data_dir={data_dir} --manual_dir=CLIPS --weights=FILE'
-    )
+    raise UserError(f'no {name} in {data_dir} (looked for {data_dir / name}): {_remedy(name)}')
   for one in split.split('+'):
     if one != 'all' and one not in builder.info.splits:
       raise UserError(
@@ -115,8 +113,26 @@ def open_split(spec: str, data_dir: Path) -> Split:
     spec=spec,
     source=builder.as_data_source(split=split),
     key=dict(builder.info.metadata[clip_features.KEY]),
-    tasks=tuple(builder.info.features['labels']),
+    tasks=tuple(t for t in labels.TASKS if t in builder.info.features['labels']),
   )
+
+
+def _remedy(name: str) -> str:
+  """What to do about a corpus that is not there."""
+  corpus = name.split('/')[0]
+  if corpus not in CORPORA:
+    return f'there is no builder of that name{labels.nearest(corpus, CORPORA)}'
+  return (
+    f'name another directory or build it with python -m tfds_builders.build {name} '
+    '--data_dir=DATA --manual_dir=CLIPS --weights=FILE'
+  )
+
+
+def overlap(one: str, other: str) -> bool:
+  """Do two specs share a split of the same corpus?"""
+  (name, split), (other_name, other_split) = parse(one), parse(other)
+  both = set(split.split('+')), set(other_split.split('+'))
+  return name == other_name and ('all' in both[0] | both[1] or bool(both[0] & both[1]))
 
 
 def require_mixable(train_key: dict[str, str], other: Split) -> None:

@@ -1,11 +1,31 @@
 """A user's mistake: one line of what is wrong and what to do, exit status 2, no traceback."""
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import NoReturn
 
 
 class UserError(Exception):
   """What the user gave cannot be used. The message is one line: what was got, what to do."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+  """argparse's, with its mistakes in one line, and no guessing of shortened flags."""
+
+  def __init__(self, **options):
+    super().__init__(
+      allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+    )
+
+  def error(self, message: str) -> NoReturn:
+    raise UserError(f'{message}; see {self.prog} --help')
+
+
+def require(value: str, known: Collection[str], what: str) -> None:
+  """Raises UserError unless `value` is one of `known`."""
+  if value not in known:
+    raise UserError(f'{what} is {value!r}; it must be one of {", ".join(known)}')
 
 
 def exit_status(main: Callable[..., int | None], *args) -> int:

@@ -3,20 +3,19 @@
 python -m emo_jax.evaluate WORKDIR --corpus=ejsl --split=all [--segment=last_2s] [--data_dir=DIR]
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
-from emo_jax import corpora, experiment, report, run_dir
-from emo_jax.errors import exit_status
+from emo_jax import experiment, files, report, run_dir
+from emo_jax.errors import ArgumentParser, exit_status
 
 
 def main(argv: Sequence[str]) -> None:
   """Evaluates; prints the table of the whole report."""
-  parser = argparse.ArgumentParser(prog='python -m emo_jax.evaluate', allow_abbrev=False)
+  parser = ArgumentParser(prog='python -m emo_jax.evaluate', description=__doc__)
   parser.add_argument('workdir', help='of a finished run')
   parser.add_argument('--corpus', required=True, help='<builder>[/<config>], such as ejsl')
   parser.add_argument('--split', required=True, help='<split>[+<split>], or all')
@@ -25,7 +24,7 @@ def main(argv: Sequence[str]) -> None:
   )
   parser.add_argument('--data_dir', default='', help="where the corpus lies; default: the run's")
   arguments = parser.parse_args(argv)
-  jax.config.update('jax_compilation_cache_dir', str(corpora.cache_dir() / 'xla'))
+  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   workdir = Path(arguments.workdir)
   experiment.score_run(
     workdir, arguments.corpus, arguments.split, arguments.data_dir, arguments.segment

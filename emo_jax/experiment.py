@@ -1,11 +1,13 @@
 """A run from config to report: train, score on every test split, write the tables and figures."""
 
+import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emo_jax import (
+  config_check,
   corpora,
   inference,
   input_pipeline,
@@ -18,7 +20,7 @@ from emo_jax import (
   train,
 )
 from emo_jax.checkpoints import Checkpoints
-from emo_jax.errors import UserError
+from emo_jax.errors import UserError, require
 
 
 def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
   Raises:
     UserError: whatever the user can mend.
   """
+  config_check.check(config)
   data_dir, embedded = corpora.locate(config['data']['dir'], config['data']['train'])
   names = config['embedded' if embedded else 'data']
   if not names['train']:
@@ -44,10 +47,19 @@ def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
       file=sys.stderr,
     )
   specs = [names['train'], names['validation'], *names['test']]
+  for one, other in itertools.combinations(specs, 2):
+    if corpora.overlap(one, other):
+      raise UserError(f'{one} and {other} share clips: train, validation and test must not')
   training, validation, *tests = (corpora.open_split(spec, data_dir) for spec in specs)
   for other in (validation, *tests):
     corpora.require_mixable(training.key, other)
-  run_dir.claim(workdir, config)
+  used = dict(
+    train=training.spec,
+    validation=validation.spec,
+    clips=[len(training.source), len(validation.source)],
+    features=training.key,
+  )
+  run_dir.claim(workdir, config, used)
   return finish(config, workdir, training, validation, tests)
 
 
@@ -60,7 +72,6 @@ def finish(
 ) -> dict[str, Any]:
   """`run` from the point where its splits are open and its workdir is claimed."""
   fitted = train.fit(config, workdir, training, validation)
-
   result = dict(
     name=config['name'],
     task=config['task'],
@@ -68,16 +79,20 @@ def finish(
     random_backbone=provenance.is_random(training.key),
     params=report.parameter_counts(fitted.params),
     trained_on=training.spec,
+    selected_on=validation.spec,
     selected_step=fitted.step,
     temperature=fitted.temperature,
     provenance=dict(training.key),
     information=provenance.information(),
     evals=[],
   )
+  if (workdir / 'report.json').exists():
+    # The run had finished; what `evaluate` has added since is of the same model.
+    result['evals'] = report.read(workdir)['evals']
   scorer = Scorer(config, workdir, fitted.params, fitted.temperature)
-  result['evals'] = [scorer(test, config['eval']['segment']) for test in tests]
-  report.write(workdir, result, config['paper'])
-  return result
+  for test in tests:
+    report.add(result, scorer(test, config['eval']['segment']))
+  return report.write(workdir, result, config['paper'])
 
 
 class Scorer:
@@ -97,11 +112,15 @@ class Scorer:
     found = self._predict(self._params, split, how, frames, self._temperature)
     corpus, name = corpora.parse(split.spec)
     file = f'{corpus}-{name}-{how.segment}.jsonl'
-    predictions.write(self._workdir / 'predictions' / run_dir.file_name(file), found)
+    path = self._workdir / 'predictions' / run_dir.file_name(file)
+    predictions.write(path, found)
     entry = dict(corpus=corpus, split=name, segment=how.segment, task=how.task)
-    entry |= predictions.score(found, how.task)
+    entry |= predictions.score(predictions.read(path), how.task)
     entry |= dict(
-      synthetic=provenance.is_synthetic(split.key), random_backbone=provenance.is_random(split.key)
+      features=dict(split.key),
+      synthetic=provenance.is_synthetic(split.key),
+      random_backbone=provenance.is_random(split.key),
+      seen=False,
     )
     print(
       f'{split.spec} ({how.segment}): {entry["n"]} of {len(found)} clips are labelled for '
@@ -127,7 +146,7 @@ def score_run(
   """
   config = run_dir.read_config(workdir)
   result = report.read(workdir)
-  preprocess.require(segment or 'full', preprocess.SEGMENTS, '--segment')
+  require(segment or 'full', preprocess.SEGMENTS, '--segment')
   spec = f'{corpus}:{split}'
   where, _ = corpora.locate(data_dir or config['data']['dir'], spec)
   other = corpora.open_split(spec, where)
@@ -136,8 +155,7 @@ def score_run(
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
   params = Checkpoints(workdir / 'checkpoints').restore_state()['best']['params']
   entry = Scorer(config, workdir, params, result['temperature'])(other, segment)
-  same = ('corpus', 'split', 'segment')
-  kept = [e for e in result['evals'] if any(e[k] != entry[k] for k in same)]
-  result['evals'] = [*kept, entry]
+  entry['seen'] = any(corpora.overlap(spec, result[k]) for k in ('trained_on', 'selected_on'))
+  report.add(result, entry)
   report.write(workdir, result, config['paper'])
   return entry

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from emo_jax.errors import UserError, exit_status
+from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import extractor, feature_files, hand_model, sampling
 
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(prog='python -m emo_jax.extract', allow_abbrev=False)
+  parser = ArgumentParser(prog='python -m emo_jax.extract', description=__doc__)
   parser.add_argument(
     '--weights', help=f'converted weights or `random` (env {extractor.WEIGHTS_VARIABLE})'
   )

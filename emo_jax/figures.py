@@ -1,6 +1,5 @@
 """Figures of a run that a person can read."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,17 @@ matplotlib.use('Agg')
 import numpy as np
 from matplotlib import pyplot as plt
 
-from emo_jax import run_dir
+from emo_jax import files, run_dir
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:
-  partial = path.with_name(f'.{path.name}.partial')
-  figure.savefig(partial, format='png', dpi=150, bbox_inches='tight')
+  with files.replacing(path) as partial:
+    figure.savefig(partial, format='png', dpi=150, bbox_inches='tight')
   plt.close(figure)
-  os.replace(partial, path)
   return path
 
 
-def confusion(workdir: Path, entry: Mapping[str, Any], caveat: str) -> Path:
+def confusion(workdir: Path, entry: Mapping[str, Any], mark: str, caveat: str) -> Path:
   """Confusion matrix of one evaluation: counts, shaded by the share of the true label."""
   counts, names = np.array(entry['confusion']), entry['labels']
   share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -37,10 +35,10 @@ def confusion(workdir: Path, entry: Mapping[str, Any], caveat: str) -> Path:
   axes.set_yticks(ticks, [f'{n} ({c})' for n, c in zip(names, counts.sum(1), strict=True)])
   axes.set_xlabel('predicted')
   axes.set_ylabel('true (clips)')
-  scores = ''
-  if entry['n']:
-    scores = f'\nwAcc {100 * entry["wacc"]:.1f} %, macro F1 {100 * entry["macro_f1"]:.1f} %'
-  title = f'{entry["corpus"]}:{entry["split"]}, {entry["segment"]}, n = {entry["n"]}{scores}'
+  title = (
+    f'{entry["corpus"]}:{entry["split"]}{mark}, {entry["segment"]}, n = {entry["n"]}\n'
+    f'wAcc {100 * entry["wacc"]:.1f} %, macro F1 {100 * entry["macro_f1"]:.1f} %'
+  )
   axes.set_title(title + (f'\n{caveat}' if caveat else ''), fontsize=9)
   figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, label='share of the true label')
   name = f'confusion-{entry["corpus"]}-{entry["split"]}-{entry["segment"]}.png'
@@ -52,7 +50,7 @@ def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Pa
   figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
   loss = [(x['step'], x['loss']) for x in lines if 'loss' in x]
   if loss:
-    left.plot(*zip(*loss, strict=True), color='tab:blue')
+    left.plot(*zip(*loss, strict=True), marker='.', color='tab:blue')
   left.set(xlabel='step', ylabel='training loss (nats)', title='Training loss')
   for field, label, color in (
     ('macro_f1', 'macro F1', 'tab:orange'),
@@ -64,7 +62,7 @@ def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Pa
     ]
     if points:
       right.plot(*zip(*points, strict=True), marker='o', label=label, color=color)
-  right.set(xlabel='step', ylabel='per cent', title='Validation', ylim=(0, 100))
+  right.set(xlabel='step', ylabel='per cent', title='Validation', ylim=(-3, 103))
   if right.lines:
     right.legend()
   for axes in (left, right):

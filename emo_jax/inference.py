@@ -14,8 +14,6 @@ from emo_jax.input_pipeline import Recipe
 from emo_jax.models.ean import Model
 from emo_jax.predictions import Prediction
 
-AGGREGATES = ('mean', 'mode')
-
 
 def build_model(config: Mapping[str, Any]) -> Model:
   """The model a run's config describes."""
@@ -49,7 +47,6 @@ def predict_step(model: nn.Module, aggregate: str) -> Callable:
   `mean`: the mean of the rows' probabilities (the reference's notebooks); `mode`: the share of
   rows that decide for each label (its `run.py`, which takes the most frequent).
   """
-  preprocess.require(aggregate, AGGREGATES, 'config.eval.aggregate')
 
   def step(params, batch):
     logits = model.apply({'params': params}, batch)

@@ -5,7 +5,8 @@ A batch is a dict whose leaves have leading axes [D, B]: D devices, B clips each
   length: name -> [D, B] int32, real frames.
   labels: task -> [D, B] int32, -1 where unknown or padded.
   mask: [D, B] bool, False for padding.
-  seed: [D, B] uint32, what a clip's random draws are keyed by.
+  id: [D, B] uint32, a hash of the clip's id, by which its random draws are keyed.
+  shown: [D, B, T] bool, False for frames that the model skips; under `mask` only.
   rows: clip, start [D, R] int32 and weight [D, R] float32: the model's sequences, each cut from a
     clip of the same device; a clip's weights sum to 1, padding weighs 0.
 """
@@ -19,6 +20,7 @@ import numpy as np
 
 from emo_jax import labels, preprocess
 from emo_jax.corpora import Split
+from emo_jax.errors import UserError
 
 Batch = dict[str, Any]
 
@@ -47,12 +49,6 @@ class Recipe:
   devices: int
   seed: int
 
-  def __post_init__(self):
-    labels.names(self.task)
-    preprocess.require(self.segment, preprocess.SEGMENTS, 'the segment')
-    preprocess.require(self.no_face, preprocess.NO_FACE, 'config.no_face')
-    preprocess.require(self.temporal, ('windows', 'sequence'), 'config.temporal')
-
 
 @dataclasses.dataclass(frozen=True)
 class Example:
@@ -61,6 +57,7 @@ class Example:
   id: str
   label: int
   streams: dict[str, np.ndarray]
+  shown: np.ndarray  # [T] bool, frames that the model does not skip
 
   @property
   def length(self) -> int:
@@ -70,12 +67,21 @@ class Example:
 def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   """A stored example as a model sees it; its random draws depend on seed, epoch and id only."""
   clip_id = raw['id'].decode()
-  rng = np.random.default_rng([recipe.seed, epoch, preprocess.clip_seed(clip_id)])
-  kept = preprocess.cut_segment(raw['time_s'], recipe.segment, rng)
-  face, frames = preprocess.fill_faces(raw['face'][kept], raw['face_present'][kept], recipe.no_face)
-  hands = preprocess.canonical_hands(raw['hand_points'][kept], raw['hand_score'][kept])
+  rng = np.random.default_rng([recipe.seed, epoch, preprocess.clip_hash(clip_id)])
+  segment = preprocess.cut_segment(raw['time_s'], recipe.segment, rng)
+  # Faces first: a segment may begin while a face seen before it is held.
+  face, frames = preprocess.fill_faces(raw['face'], raw['face_present'], recipe.no_face)
+  kept = np.isin(frames, segment)
+  frames = frames[kept]
+  streams = dict(
+    face=face[kept],
+    hands=preprocess.canonical_hands(raw['hand_points'][frames], raw['hand_score'][frames]),
+  )
+  if not all(np.isfinite(x).all() for x in streams.values()):
+    raise UserError(f'the features of clip {clip_id} are not finite: extract its video again')
   label = int(raw['labels'].get(recipe.task, labels.UNKNOWN))
-  return Example(clip_id, label, dict(face=face, hands=hands[frames]))
+  shown = raw['face_present'][frames] if recipe.no_face == 'mask' else np.ones(len(frames), bool)
+  return Example(clip_id, label, streams, shown)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +106,8 @@ def survey(split: Split, task: str) -> Survey:
     (e['labels'].get(task, labels.UNKNOWN), e['face_present'].any(), len(e['time_s']))
     for e in split.source
   ]
+  if not rows:
+    raise UserError(f'{split.spec} has no clip')
   label, has_face, lengths = (np.array(column) for column in zip(*rows, strict=True))
   longest = int(lengths.max())
   frames = 1 << max(4, (longest - 1).bit_length()) if longest <= 64 else -(-longest // 64) * 64
@@ -126,13 +134,15 @@ def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
     name: np.zeros((total, frames, *value.shape[1:]), value.dtype)
     for name, value in examples[0].streams.items()
   }
-  length, seed = np.zeros(total, np.int32), np.zeros(total, np.uint32)
+  length, clip_id = np.zeros(total, np.int32), np.zeros(total, np.uint32)
+  shown = np.ones((total, frames), bool)
   label = np.full(total, labels.UNKNOWN, np.int32)
   for i, example in enumerate(examples):
     for name, value in example.streams.items():
       streams[name][i, : len(value)] = value
     length[i], label[i] = example.length, example.label
-    seed[i] = preprocess.clip_seed(example.id)
+    clip_id[i] = preprocess.clip_hash(example.id)
+    shown[i, : example.length] = example.shown
   mask = np.arange(total) < len(examples)
 
   rows = [_rows(part, recipe.temporal) for part in length.reshape(recipe.devices, per_device)]
@@ -151,8 +161,9 @@ def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
     length={name: split(length) for name in streams},
     labels={recipe.task: split(label)},
     mask=split(mask),
-    seed=split(seed),
+    id=split(clip_id),
     rows=dict(zip(('clip', 'start', 'weight'), padded, strict=True)),
+    **(dict(shown=split(shown)) if recipe.no_face == 'mask' else {}),
   )
 
 

@@ -5,15 +5,9 @@ from typing import Any
 
 import optax
 
-from emo_jax import preprocess
-
-OPTIMIZERS = ('adamw', 'adam', 'sgd')
-SCHEDULES = ('cosine', 'constant')
-
 
 def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
   """Linear warm-up over a share of the steps, then a cosine to 0 or a constant."""
-  preprocess.require(config['schedule'], SCHEDULES, 'config.optim.schedule')
   peak, warmup = config['learning_rate'], round(config['warmup_share'] * steps)
   if config['schedule'] == 'cosine':
     # Optax wants the decay to be longer than the warm-up.
@@ -25,7 +19,6 @@ def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
 
 def optimizer(config: Mapping[str, Any], rate: optax.Schedule) -> optax.GradientTransformation:
   """Gradients clipped by their global norm (0: not), then the update and decoupled decay."""
-  preprocess.require(config['name'], OPTIMIZERS, 'config.optim.name')
   decay = optax.add_decayed_weights(config['weight_decay'])
   update = {
     'adamw': [optax.scale_by_adam(), decay],

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emo_jax import labels, metrics
+from emo_jax import files, labels, metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +29,10 @@ class Prediction:
 
 
 def write(path: Path, predictions: Sequence[Prediction]) -> None:
-  """Writes one JSON object per line, under a temporary name first."""
+  """Writes one JSON object per line."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_name(f'.{path.name}.partial')
-  partial.write_text(''.join(json.dumps(dataclasses.asdict(p)) + '\n' for p in predictions))
-  os.replace(partial, path)
+  with files.replacing(path) as partial:
+    partial.write_text(''.join(json.dumps(dataclasses.asdict(p)) + '\n' for p in predictions))
 
 
 def read(path: Path) -> list[Prediction]:

@@ -9,8 +9,6 @@ import zlib
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from emo_jax.errors import UserError
-
 SEGMENTS = ('full', 'random_2s', 'last_2s')
 NO_FACE = ('hold', 'drop', 'mask')
 SEGMENT_S = 2.0
@@ -20,15 +18,9 @@ HOP = 5
 MIDDLE_FINGER_MCP = 9
 
 
-def clip_seed(clip_id: str) -> int:
+def clip_hash(clip_id: str) -> int:
   """A number in [0, 2^32) by the clip's id alone: what its random draws are keyed by."""
   return zlib.crc32(clip_id.encode())
-
-
-def require(value: str, known: tuple[str, ...], what: str) -> None:
-  """Raises UserError unless `value` is one of `known`."""
-  if value not in known:
-    raise UserError(f'{what} is {value!r}; it must be one of {", ".join(known)}')
 
 
 def cut_segment(
@@ -54,7 +46,8 @@ def fill_faces(
   """Face features by the policy for frames without a face, and which frames are kept.
 
   `hold`: the last face found, before the first one that one; `drop`: the frame goes (the
-  reference); `mask`: zeros stay. A clip without any face has no frame left under every policy.
+  reference's scripts); `mask`: the frame stays and the model skips it, as Keras' Masking does. A
+  clip without any face has no frame left under every policy.
   """
   found = np.flatnonzero(present)
   if not len(found):
@@ -63,7 +56,7 @@ def fill_faces(
     return face[found], found
   everything = np.arange(len(face))
   if policy == 'mask':
-    return np.where(present[:, None], face, 0), everything
+    return face, everything
   held = np.maximum.accumulate(np.where(present, everything, found[0]))
   return face[held], everything
 
@@ -85,7 +78,7 @@ def canonical_hands(
   # Rotates (u, v) onto +y and divides by its length at once.
   turn = np.stack([np.stack([v, -u], -1), np.stack([u, v], -1)], -2)
   turned = np.einsum('thij,thpj->thpi', turn, xy) * usable[..., None, None]
-  return turned.reshape(len(points), -1).astype(np.float32)
+  return turned.reshape(len(points), 84).astype(np.float32)
 
 
 def window_starts(length: int) -> Int[np.ndarray, ' w']:

@@ -6,7 +6,6 @@ Everything else (engine, versions, machine, date) is information and never compa
 
 import datetime
 import importlib.metadata
-import json
 import platform
 
 from emo_jax.errors import UserError
@@ -59,16 +58,18 @@ def require_same(a: dict[str, str], b: dict[str, str], what_a: str, what_b: str,
     raise UserError(f'{what_a} and {what_b} differ in {"; ".join(different)}: {remedy}')
 
 
+def _version(package: str) -> str:
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    return 'absent'
+
+
 def information(**extra: str) -> dict[str, str]:
   """Package versions, machine and date; kept beside features and reports, never compared."""
   packages = ('jax', 'flax', 'opencv-python', 'mediapipe', 'numpy')
-  versions = {p: importlib.metadata.version(p) for p in packages}
+  versions = {p: _version(p) for p in packages}
   now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
   return dict(
     date=now, machine=platform.machine(), python=platform.python_version(), **versions, **extra
   )
-
-
-def dumps(key: dict[str, str]) -> str:
-  """The key as text, the same for equal keys."""
-  return json.dumps(key, sort_keys=True)

@@ -1,22 +1,20 @@
 """The report of a run: `report.json`, `report.md` and the figures."""
 
-import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from emo_jax import figures, run_dir
-from emo_jax.errors import UserError
+from emo_jax import figures, run_dir, weights
 
-# ResNet-50 with its 512-d layer and static 7-way head, batch norm statistics included
-# (tests/models/test_parameter_counts.py holds the model to it).
-BACKBONE_PARAMETERS = 24_613_831
+# ResNet-50 with its 512-d layer and static 7-way head, batch norm statistics included.
+BACKBONE_PARAMETERS = sum(math.prod(shape) for shape in weights.backbone_shapes().values())
 
-# Corpus -> wAcc and macro F1 that the paper reports, in per cent.
-PaperScores = Mapping[str, Sequence[float]]
+# Corpus -> `segment`, number of `clips`, and `scores` (wAcc, macro F1 in per cent) of the paper.
+PaperScores = Mapping[str, Mapping[str, Any]]
 
 
 def parameter_counts(head: Any) -> dict[str, int]:
@@ -27,13 +25,8 @@ def parameter_counts(head: Any) -> dict[str, int]:
 
 def read(workdir: Path) -> dict[str, Any]:
   """A run's `report.json`. Raises UserError if the run has not finished."""
-  try:
-    return json.loads((workdir / 'report.json').read_text())
-  except OSError as error:
-    raise UserError(
-      f'{workdir} has no report.json: let the run finish first (start it again with '
-      f'--workdir={workdir})'
-    ) from error
+  remedy = f'let the run finish first (start it again with --workdir={workdir})'
+  return run_dir.read_json(workdir / 'report.json', remedy)
 
 
 def caveat(report: Mapping[str, Any]) -> str:
@@ -43,6 +36,24 @@ def caveat(report: Mapping[str, Any]) -> str:
   if report['random_backbone']:
     return 'Random backbone: not a score.'
   return ''
+
+
+def _published(entry: Mapping[str, Any], paper: PaperScores) -> Mapping[str, Any] | None:
+  """The paper's scores for an evaluation of as many clips of the same corpus and segment."""
+  theirs = paper.get(entry['corpus'])
+  same = theirs and theirs['segment'] == entry['segment'] and theirs['clips'] == entry['n']
+  return theirs if same and not _mark(entry) else None
+
+
+def _mark(entry: Mapping[str, Any]) -> str:
+  """What one evaluation's clips are, if they are not real ones with trained features."""
+  marks = {
+    'synthetic': 'synthetic',
+    'random_backbone': 'random backbone: not a score',
+    'seen': 'clips seen in training or selection: not a test',
+  }
+  said = [text for name, text in marks.items() if entry[name]]
+  return f' ({"; ".join(said)})' if said else ''
 
 
 def _percent(value: float | None) -> str:
@@ -55,12 +66,12 @@ def table(report: Mapping[str, Any], paper: PaperScores) -> tuple[list[str], lis
   head = ['corpus', 'segment', 'clips', 'labelled', 'wAcc (UAR)', 'accuracy (WAR)', 'macro F1']
   rows = []
   for e in report['evals']:
-    name = f'{e["corpus"]}:{e["split"]}' + (' (synthetic)' if e['synthetic'] else '')
+    name = f'{e["corpus"]}:{e["split"]}{_mark(e)}'
     scores = [_percent(e[k]) for k in ('wacc', 'accuracy', 'macro_f1')]
     row = [name, e['segment'], str(e['n_clips']), str(e['n']), *scores]
     if comparable:
-      theirs = None if e['random_backbone'] else paper.get(e['corpus'])
-      row += [f'{x:.2f}' for x in theirs] if theirs else ['-', '-']
+      theirs = _published(e, paper)
+      row += [f'{x:.2f}' for x in theirs['scores']] if theirs else ['-', '-']
     rows.append(row)
   return head + (['paper wAcc', 'paper macro F1'] if comparable else []), rows
 
@@ -87,7 +98,8 @@ def summary(report: Mapping[str, Any], paper: PaperScores) -> str:
 def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[str, Path]) -> str:
   names = report['evals'][0]['labels'] if report['evals'] else []
   per_class = [
-    [f'{e["corpus"]}:{e["split"]}', e['segment'], *(_percent(e['per_class_f1'][n]) for n in names)]
+    [e['corpus'] + ':' + e['split'] + _mark(e), e['segment']]
+    + [_percent(e['per_class_f1'][name]) for name in names]
     for e in report['evals']
   ]
   warning = [f'**{caveat(report)}**'] if caveat(report) else []
@@ -111,14 +123,22 @@ def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[s
   return blocks + '\n\n' + '\n'.join(p for p in parts if p.startswith('- ')) + '\n'
 
 
-def write(workdir: Path, report: dict[str, Any], paper: PaperScores) -> None:
-  """Writes `report.json`, `report.md` and their figures into the workdir."""
-  pictures = {
-    'Training curves': figures.curves(workdir, run_dir.read_metrics(workdir), caveat(report))
-  }
+def add(report: dict[str, Any], entry: dict[str, Any]) -> None:
+  """Adds an evaluation, in the place of one of the same clips and segment."""
+  same = ('corpus', 'split', 'segment', 'features')
+  kept = [e for e in report['evals'] if any(e[k] != entry[k] for k in same)]
+  report['evals'] = [*kept, entry]
+
+
+def write(workdir: Path, report: dict[str, Any], paper: PaperScores) -> dict[str, Any]:
+  """Writes `report.md`, the figures and last `report.json`; returns its contents."""
+  lines = run_dir.read_metrics(workdir)
+  pictures = {'Training curves': figures.curves(workdir, lines, caveat(report))}
   for e in report['evals']:
-    title = f'Confusion matrix of {e["corpus"]}:{e["split"]}, {e["segment"]}'
-    pictures[title] = figures.confusion(workdir, e, caveat(report))
-  report['figures'] = {title: path.name for title, path in pictures.items()}
-  run_dir.write_json(workdir / 'report.json', report)
+    if e['n']:
+      title = f'Confusion matrix of {e["corpus"]}:{e["split"]}{_mark(e)}, {e["segment"]}'
+      pictures[title] = figures.confusion(workdir, e, _mark(e), caveat(report))
   run_dir.write_text(workdir / 'report.md', _markdown(report, paper, pictures))
+  whole = report | dict(figures={title: path.name for title, path in pictures.items()})
+  run_dir.write_json(workdir / 'report.json', whole)
+  return whole

@@ -1,7 +1,6 @@
 """A run's `workdir`: its config, metrics and where everything else lies."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import tensorboardX
 
+from emo_jax import files
 from emo_jax.errors import UserError
 
 
@@ -18,10 +18,9 @@ def file_name(text: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-  """Writes a file under a temporary name, then renames it."""
-  partial = path.with_name(f'.{path.name}.partial')
-  partial.write_text(text)
-  os.replace(partial, path)
+  """Writes a file that is whole or not there."""
+  with files.replacing(path) as partial:
+    partial.write_text(text)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -40,34 +39,45 @@ def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
   return flat
 
 
-def claim(workdir: Path, config: Mapping[str, Any]) -> None:
-  """Makes the workdir with its `config.json`, or checks that a run resumed there has this config.
+def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+  """Makes the workdir with its `config.json`, or checks that a run resumed there is the same one.
+
+  Args:
+    workdir: of the run.
+    config: of the run.
+    data: the corpora it reads and their compatibility key, kept as `used` in `config.json`: a run
+      begun on the embedded corpus must not go on with another.
 
   Raises:
-    UserError: another config was run there, or the folder cannot be written.
+    UserError: another run has begun there, or the folder cannot be written.
   """
-  path = workdir / 'config.json'
-  plain = json.loads(json.dumps(config))
+  plain = json.loads(json.dumps({**config, 'used': data}))
   try:
-    if path.exists():
-      old, new = flatten(json.loads(path.read_text())), flatten(plain)
+    begun = (workdir / 'checkpoints').is_dir() and any((workdir / 'checkpoints').iterdir())
+    if begun:
+      old, new = flatten(read_config(workdir)), flatten(plain)
       changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
       if changed:
         what = '; '.join(f'{k} was {old.get(k)}, is {new.get(k)}' for k in changed)
-        raise UserError(f'{workdir} holds a run of another config ({what}): use another --workdir')
+        raise UserError(f'{workdir} holds another run ({what}): use another --workdir')
     else:
       workdir.mkdir(parents=True, exist_ok=True)
-      write_json(path, plain)
+      write_json(workdir / 'config.json', plain)
   except OSError as error:
     raise UserError(f'cannot write to {workdir}: {error.strerror or error}') from error
 
 
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+  """A JSON file of a run. Raises UserError, ending in `remedy`, if it is not there or broken."""
+  try:
+    return json.loads(path.read_text())
+  except (OSError, ValueError) as error:
+    raise UserError(f'{path} is not there or cannot be read: {remedy}') from error
+
+
 def read_config(workdir: Path) -> dict[str, Any]:
   """The config of a run. Raises UserError if there is none."""
-  try:
-    return json.loads((workdir / 'config.json').read_text())
-  except OSError as error:
-    raise UserError(f'no run in {workdir}: it has no config.json') from error
+  return read_json(workdir / 'config.json', 'name the --workdir of a run')
 
 
 class MetricsLog:
@@ -79,10 +89,7 @@ class MetricsLog:
 
   def __init__(self, workdir: Path, resume_step: int):
     self._path = workdir / 'metrics.jsonl'
-    lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
-    # A killed run may have left half a line.
-    whole = [line for line in lines if line.endswith('\n')]
-    kept = [line for line in whole if json.loads(line)['step'] <= resume_step]
+    kept = [json.dumps(x) + '\n' for x in read_metrics(workdir) if x['step'] <= resume_step]
     write_text(self._path, ''.join(kept))
     self._events = tensorboardX.SummaryWriter(str(workdir), purge_step=resume_step + 1)
 
@@ -103,5 +110,10 @@ class MetricsLog:
 
 
 def read_metrics(workdir: Path) -> list[dict[str, Any]]:
-  """The lines of `metrics.jsonl`."""
-  return [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+  """The lines of `metrics.jsonl`; without the last one if a killed run left half of it."""
+  path = workdir / 'metrics.jsonl'
+  lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+  try:
+    return [json.loads(line) for line in lines if line.endswith('\n')]
+  except ValueError as error:
+    raise UserError(f'{path} is broken ({error}): delete it, or start in a new workdir') from error

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from emo_jax import (
+  config_check,
   corpora,
   inference,
   input_pipeline,
@@ -19,7 +20,6 @@ from emo_jax import (
   optimizers,
   parallel,
   predictions,
-  preprocess,
   run_dir,
   train_step,
   weights,
@@ -47,18 +47,13 @@ class Fitted:
 
 
 def total_steps(config: Mapping[str, Any], steps_per_epoch: int) -> int:
-  """How long to train: `total_epochs` or `total_steps`. Raises UserError unless one is given."""
-  epochs, steps = config['train']['total_epochs'], config['train']['total_steps']
-  if bool(epochs) == bool(steps):
-    raise UserError(
-      f'config.train.total_epochs={epochs} and total_steps={steps}: give one, set the other to 0'
-    )
-  return steps or max(1, round(epochs * steps_per_epoch))
+  """How long to train, from `total_epochs` or `total_steps`, whichever is not 0."""
+  how = config['train']
+  return how['total_steps'] or max(1, round(how['total_epochs'] * steps_per_epoch))
 
 
 def class_weights(label: np.ndarray, num_labels: int, rule: str) -> np.ndarray:
   """[k] float32: `balanced` is n / (k * count), so that every class weighs the same in sum."""
-  preprocess.require(rule, ('none', 'balanced'), 'config.train.class_weights')
   if rule == 'none':
     return np.ones(num_labels, np.float32)
   count = np.bincount(label, minlength=num_labels)
@@ -92,7 +87,13 @@ class _Validation:
     self._aggregate = config['eval']['aggregate']
     self._predict = inference.Predictor(model, self._aggregate, devices)
     self._how = inference.recipe(config, 'eval', len(devices))
-    self._frames = input_pipeline.survey(split, self._task).frames
+    survey = input_pipeline.survey(split, self._task)
+    self._frames = survey.frames
+    if config['select'] == 'best_val' and (survey.label == labels.UNKNOWN).all():
+      raise UserError(
+        f'no clip of {split.spec} has a label of {self._task} to select on: use another '
+        'config.data.validation or --config.select=last'
+      )
 
   def score(self, params: Any) -> dict[str, Any]:
     """Scores of parameters that every device has a copy of."""
@@ -152,8 +153,8 @@ def fit(
   Raises:
     UserError: nothing to learn from, an impossible config, or a loss that is not finite.
   """
+  config_check.check(config)
   devices = parallel.devices(config['devices'])
-  preprocess.require(config['select'], ('best_val', 'last'), 'config.select')
   how = inference.recipe(config, 'train', len(devices))
   survey = input_pipeline.survey(train, how.task)
   keep = np.flatnonzero((survey.label != labels.UNKNOWN) & survey.has_face)

@@ -23,7 +23,7 @@ class State:
     step: steps done.
     params, opt_state: of the model and the optimizer.
     loss_sum, loss_weight: since the last line of the log, so that a resumed run logs the same.
-    bad_step: the first step whose loss was not finite, or NEVER.
+    bad_step: the first step whose loss or gradient was not finite, or NEVER.
   """
 
   step: Any
@@ -78,7 +78,8 @@ def train_step(
     loss, weight, grads = parallel.total((loss, weight, grads))
     grads = jax.tree.map(lambda g: g / jnp.maximum(weight, 1e-6), grads)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    first_bad = (state.bad_step == NEVER) & ~jnp.isfinite(loss)
+    finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(grads))
+    first_bad = (state.bad_step == NEVER) & ~finite
     return State(
       step=state.step + 1,
       params=optax.apply_updates(state.params, updates),

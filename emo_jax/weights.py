@@ -14,6 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from emo_jax import files
 from emo_jax.errors import UserError
 from emo_jax.labels import EMOTIONS
 
@@ -117,6 +118,13 @@ def check(got: Mapping[str, Shape], wanted: Mapping[str, Shape], what: str):
     raise UserError(f'{what} does not hold the expected tensors: {"; ".join(problems)}')
 
 
+def check_finite(tensors: Mapping[str, np.ndarray], what: str):
+  """Raises UserError, listing the tensors, if one holds NaN or infinity."""
+  broken = sorted(n for n, t in tensors.items() if not np.isfinite(t).all())
+  if broken:
+    raise UserError(f'{what} holds numbers that are not finite in {_listed(broken)}')
+
+
 def _listed(items: Sequence[str], separator: str = ', ') -> str:
   more = len(items) - _LISTED
   return separator.join(items[:_LISTED]) + (f' and {more} more' if more > 0 else '')
@@ -167,13 +175,11 @@ def save(
   _check_tensors(tensors, 'what is to be saved')
   _check_labels(labels, 'what is to be saved')
   metadata = {_METADATA_KEY: json.dumps({'format': FORMAT, 'labels': list(labels)})}
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_bytes(safetensors.numpy.save(tensors, metadata))
-    temporary.replace(path)
+    with files.replacing(path) as partial:
+      partial.write_bytes(safetensors.numpy.save(tensors, metadata))
   except OSError as error:
-    temporary.unlink(missing_ok=True)
     raise UserError(f'cannot write {path}: {error.strerror}') from error
 
 
@@ -234,9 +240,7 @@ def _check_tensors(tensors: Mapping[str, np.ndarray], what: str):
     width = head_width(got.get('head/params/lstm1/cell/ii/kernel'))
     wanted |= {f'head/{n}': s for n, s in head_shapes(width).items()}
   check(got, wanted, what)
-  broken = sorted(n for n, t in tensors.items() if not np.isfinite(t).all())
-  if broken:
-    raise UserError(f'{what} holds numbers that are not finite in {_listed(broken)}')
+  check_finite(tensors, what)
 
 
 def _check_labels(labels: object, what: str):

@@ -1,11 +1,8 @@
 import hashlib
-import json
 import os
 import subprocess
 import sys
-import zlib
 
-import flax.linen as nn
 import numpy as np
 import pytest
 
@@ -13,43 +10,18 @@ from emo_jax import convert, weights
 from emo_jax.errors import exit_status
 from emo_jax.labels import EAN_ORDER, EMOTIONS
 from emo_jax.models.resnet import FaceBackbone
+from tests import golden
 
 h5py = pytest.importorskip('h5py')
 torch = pytest.importorskip('torch')
 
-SEED = 20261121
 TO_EAN_ORDER = [EMOTIONS.index(name) for name in EAN_ORDER]
-
-
-class Head(nn.Module):
-  """The temporal head in plain Flax, without dropout."""
-
-  @nn.compact
-  def __call__(self, x):
-    x = nn.RNN(nn.OptimizedLSTMCell(512, parent=None), name='lstm1')(x)
-    x = nn.RNN(nn.OptimizedLSTMCell(256, parent=None), name='lstm2')(x)
-    return nn.Dense(7, name='logits')(x[:, -1])
 
 
 @pytest.fixture(scope='module')
 def states(shared) -> dict[str, dict[str, np.ndarray]]:
   """The torch port's tensors, filled by the rule of the golden outputs."""
-  shapes = json.loads((shared / 'golden/ean_torch_names_shapes.json').read_text())
-  return {
-    model: {name: _golden_tensor(name, shape) for name, shape in named.items()}
-    for model, named in shapes.items()
-  }
-
-
-def _golden_tensor(name: str, shape: list[int]) -> np.ndarray:
-  rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
-  if name.endswith('num_batches_tracked'):
-    return np.zeros(shape, np.int64)
-  if name.endswith('running_var') or (name.endswith('weight') and len(shape) == 1):
-    return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-  if name.endswith('running_mean') or 'bias' in name:
-    return (0.1 * rng.standard_normal(shape)).astype(np.float32)
-  return (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+  return golden.states(shared)
 
 
 @pytest.fixture(scope='module')
@@ -69,24 +41,14 @@ def _save_torch(path, state: dict[str, np.ndarray]):
   torch.save({n: torch.from_numpy(x) for n, x in state.items()}, path)
 
 
-def _error(a: np.ndarray, b: np.ndarray) -> float:
-  return float(np.linalg.norm(a - b) / np.linalg.norm(b))
-
-
-def test_outputs_are_the_torch_port_s(converted, shared):
-  golden = np.load(shared / 'golden/ean_torch_seed20261121.npz')
-  rng = np.random.default_rng(SEED)
-  crops = rng.integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-  windows = np.abs(rng.standard_normal((3, 10, 512))).astype(np.float32)
-  loaded = weights.load(converted[0])
-
-  backbone = FaceBackbone()
-  features = np.asarray(backbone.apply(loaded['backbone'], crops))
-  logits = np.asarray(backbone.apply(loaded['backbone'], crops, method='logits'))
-  lstm_logits = np.asarray(Head().apply(loaded['head'], windows))
-  assert _error(features, golden['features']) <= 1e-4
-  assert _error(logits[:, TO_EAN_ORDER], golden['logits']) <= 1e-4
-  assert _error(lstm_logits[:, TO_EAN_ORDER], golden['lstm_logits']) <= 1e-4
+def test_the_backbone_s_outputs_are_the_torch_port_s(converted, shared):
+  crops, _ = golden.inputs()
+  expected = golden.outputs(shared)
+  variables = weights.load(converted[0])['backbone']
+  features = np.asarray(FaceBackbone().apply(variables, crops))
+  logits = np.asarray(FaceBackbone().apply(variables, crops, method='logits'))
+  assert golden.error(features, expected['features']) <= 1e-4
+  assert golden.error(logits[:, TO_EAN_ORDER], expected['logits']) <= 1e-4
 
 
 def test_the_command_says_what_it_read_and_wrote(converted):
@@ -206,6 +168,16 @@ def test_a_wrong_shape_names_the_tensor_and_both_shapes(refused, tmp_path):
   assert 'fc.weight has shape (8, 256), wanted (7, 256)' in error
   error = refused('ean-keras', 'dynamic', tmp_path / 'wrong.h5')
   assert 'logits/kernel has shape (256, 8), wanted (256, 7)' in error
+
+
+def test_numbers_that_are_not_finite_name_the_input(refused, tmp_path):
+  state = _empty_dynamic() | {'fc.bias': np.full(7, np.nan, np.float32)}
+  _save_torch(tmp_path / 'nan.pt', state)
+  _save_keras(tmp_path / 'nan.h5', _keras_dynamic(state))
+  error = refused('ean-torch', 'dynamic', tmp_path / 'nan.pt')
+  assert error.endswith('nan.pt holds numbers that are not finite in fc.bias\n')
+  error = refused('ean-keras', 'dynamic', tmp_path / 'nan.h5')
+  assert error.endswith('nan.h5 holds numbers that are not finite in logits/bias\n')
 
 
 def test_missing_and_extra_names_are_listed(refused, tmp_path):

@@ -103,6 +103,30 @@ def test_the_output_at_every_frame_of_a_prefix_is_that_of_the_prefix(params):
   np.testing.assert_allclose(each[1, 6], last[1], rtol=1e-5, atol=1e-6)
 
 
+def test_a_face_seen_before_the_segment_is_held_in_it(params):
+  clip = toys.clip(np.random.default_rng(8), 'early', 20, 0)
+  clip['face_present'][10:] = False
+  split = dataclasses.replace(toys.split(), source=[clip])
+  (held,) = predict(params, split, eval__segment='last_2s')
+  assert held.has_face
+  (dropped,) = predict(params, split, eval__segment='last_2s', no_face='drop')
+  assert not dropped.has_face
+
+
+@pytest.mark.parametrize('temporal', ['windows', 'sequence'])
+def test_masked_frames_are_skipped_as_if_they_were_not_there(params, temporal):
+  """On a clip of one row, skipping frames and dropping them are the same."""
+  clip = toys.clip(np.random.default_rng(9), 'gaps', 10, 0)
+  whole = clip | dict(id=b'whole', face_present=np.ones(10, bool))
+  clip['face_present'][[0, 4, 9]] = False
+  split = dataclasses.replace(toys.split(), source=[clip, whole])
+  options = dict(no_face='mask', temporal=temporal)
+  masked = by_id(predict(params, split, **options))
+  dropped = by_id(predict(params, split, no_face='drop', temporal='sequence'))
+  np.testing.assert_allclose(masked['gaps'], dropped['gaps'], rtol=1e-5)
+  assert np.abs(masked['gaps'] - masked['whole']).max() > 1e-4
+
+
 def test_predictions_survive_their_file(tmp_path, params):
   found = predict(params, toys.split())
   predictions.write(tmp_path / 'p.jsonl', found)

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -50,6 +51,7 @@ def test_videos_become_clips_and_a_broken_one_is_listed(run, shared, tmp_path):
   (out / 'Jsl_swim.npz').write_bytes(b'no clip')
   status, _, stderr = run(*flags, swim)
   assert status == 2 and 'Jsl_swim.npz is not a readable clip' in stderr[-1]
+  assert 'not a .npz of this project' in stderr[-1]
 
 
 def test_weights_of_a_file_name_the_key(tmp_path):
@@ -75,8 +77,31 @@ def test_two_videos_of_one_name(run, tmp_path):
   assert stderr == [f'error: a/x.mp4 and b/x.mov would both become {tmp_path}/x.npz: rename one']
 
 
-def test_an_unknown_rule_ends_in_a_line(run, tmp_path, capsys):
-  with pytest.raises(SystemExit) as end:
-    run('--weights=random', f'--out={tmp_path}', '--sampling=never', 'x.mp4')
-  assert end.value.code == 2
-  assert "invalid choice: 'never'" in capsys.readouterr().err.splitlines()[-1]
+def test_an_unknown_rule_ends_in_a_line(run, tmp_path):
+  status, _, stderr = run('--weights=random', f'--out={tmp_path}', '--sampling=never', 'x.mp4')
+  assert status == 2
+  (line,) = stderr
+  assert "invalid choice: 'never'" in line and 'emo_jax.extract --help' in line
+
+
+def test_another_video_of_the_same_name_is_refused(run, shared, tmp_path):
+  video, out = tmp_path / 'clip.mp4', tmp_path / 'out'
+  shutil.copy(shared / 'data/signing/Jsl_swim.mp4', video)
+  assert run('--weights=random', f'--out={out}', video)[0] == 0
+  size = video.stat().st_size
+  assert clip.load(out / 'clip.npz')[2]['video_bytes'] == str(size)
+
+  shutil.copy(shared / 'data/signing/Jsl_age.mp4', video)
+  status, stdout, stderr = run('--weights=random', f'--out={out}', video)
+  assert (status, stdout) == (2, [])
+  assert f'clip.npz was made from another video than {video} ({size} bytes against' in stderr[-1]
+
+
+@pytest.mark.parametrize('out', ['file', 'file/below', '/proc/nowhere'])
+def test_results_that_cannot_be_written_end_in_a_line(run, shared, tmp_path, out):
+  (tmp_path / 'file').touch()
+  swim = shared / 'data/signing/Jsl_swim.mp4'
+  status, stdout, stderr = run('--weights=random', f'--out={tmp_path / out}', swim)
+  assert (status, stdout) == (2, [])
+  assert f'{tmp_path / out} cannot be written to' in stderr[-1]
+  assert not any('frames' in line for line in stderr)

@@ -36,7 +36,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize('segment', ['full', 'random_2s'])
-def test_a_run_broken_off_between_checkpoints_ends_the_same_bit_for_bit(tmp_path, segment):
+def test_a_run_broken_off_between_checkpoints_ends_the_same_bit_for_bit(tmp_path, segment, capsys):
   config = toys.config(train__segment=segment)
   whole = fit(tmp_path / 'whole', config)
 
@@ -46,7 +46,9 @@ def test_a_run_broken_off_between_checkpoints_ends_the_same_bit_for_bit(tmp_path
 
   with pytest.raises(Killed):
     fit(tmp_path / 'broken', config, after_step=kill)
+  capsys.readouterr()
   resumed = fit(tmp_path / 'broken', config)
+  assert 'resuming at step 7' in capsys.readouterr().err
   for a, b in zip(leaves(whole.params), leaves(resumed.params), strict=True):
     assert a.tobytes() == b.tobytes()
   assert (whole.step, whole.temperature) == (resumed.step, resumed.temperature)
@@ -62,6 +64,16 @@ def test_the_log_has_a_line_per_interval_and_epoch(tmp_path):
   assert lines[-1]['validation/nll'] > 0
 
 
+def test_an_unlabelled_validation_split_cannot_select(tmp_path):
+  validation = toys.split(20, seed=1, spec='toy:validation')
+  for clip in validation.source:
+    clip['labels']['emotion'] = -1
+  with pytest.raises(UserError, match='no clip of toy:validation has a label of emotion'):
+    train.fit(toys.config(), tmp_path, toys.split(), validation)
+  fitted = train.fit(toys.config(select='last'), tmp_path, toys.split(), validation)
+  assert (fitted.step, fitted.temperature) == (20, 1)
+
+
 def test_training_learns(tmp_path):
   fitted = fit(tmp_path, toys.config(train__total_steps=60, optim__learning_rate=1e-2))
   last = json.loads((tmp_path / 'metrics.jsonl').read_text().splitlines()[-1])
@@ -70,10 +82,16 @@ def test_training_learns(tmp_path):
 
 
 def test_a_nan_stops_the_run_and_names_the_step(tmp_path):
+  config = toys.config(optim__learning_rate=1e30, optim__schedule='constant', log_steps=7)
+  with pytest.raises(UserError, match=r'not finite at step [2-7];.*learning_rate'):
+    fit(tmp_path, config)
+  assert not list((tmp_path / 'checkpoints').glob('[0-9]*'))
+
+
+def test_features_that_are_not_finite_are_named_with_their_clip(tmp_path):
   split = toys.split()
-  for clip in split.source:
-    clip['face'][:] = np.nan
-  with pytest.raises(UserError, match='not finite at step 1;.*learning_rate'):
+  split.source[3]['face'][:] = np.nan
+  with pytest.raises(UserError, match='features of clip toy:train-3 are not finite'):
     train.fit(toys.config(), tmp_path, split, toys.split(20))
 
 
@@ -93,6 +111,24 @@ def test_a_nan_stops_the_run_and_names_the_step(tmp_path):
     (dict(no_face='skip'), "config.no_face is 'skip'"),
     (dict(eval__aggregate='max'), "aggregate is 'max'"),
     (dict(devices=9), 'config.devices=9, but there are 8'),
+    (dict(train__batch_size=0), 'train.batch_size is 0; it must be at least 1'),
+    (dict(eval__batch_size=-3), 'eval.batch_size is -3'),
+    (dict(train__total_steps=-5), 'total_steps is -5'),
+    (dict(optim__learning_rate=-1.0), 'learning_rate is -1.0'),
+    (dict(optim__learning_rate=float('nan')), 'learning_rate is nan'),
+    (dict(optim__warmup_share=2.0), 'warmup_share is 2.0; .* at most 1'),
+    (dict(model__dropout=2.0), 'dropout is 2.0'),
+    (dict(log_steps=0), 'log_steps is 0'),
+    (dict(checkpoint_steps=-1), 'checkpoint_steps is -1'),
+    (dict(seed=-1), 'seed is -1'),
+    (dict(model__inputs=('voice',)), 'model.inputs is .*must name some of'),
+    (dict(model__inputs=()), 'model.inputs is'),
+    (dict(model__hidden=(16,)), 'model.hidden is .*two layers'),
+    (dict(model__hidden=(16, 8.5)), 'model.hidden is'),
+    (
+      dict(model__inputs=('hands', 'face'), init_weights='w.safetensors'),
+      "must begin with 'face'",
+    ),
     (dict(task='sign_handedness'), 'none of its 45 clips has a face and a label'),
   ],
 )

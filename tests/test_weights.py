@@ -76,7 +76,7 @@ def test_a_failed_write_leaves_the_old_file(head, path, tmp_path, monkeypatch):
   def full(*_):
     raise OSError(28, 'No space left on device')
 
-  monkeypatch.setattr('pathlib.Path.replace', full)
+  monkeypatch.setattr('os.replace', full)
   with pytest.raises(UserError, match='cannot write .*: No space left on device'):
     weights.save(path, head=head)
   assert path.read_bytes() == b'old'

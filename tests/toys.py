@@ -57,6 +57,6 @@ def finished_run(workdir: Path) -> Path:
   """A run on the toy splits, trained and reported."""
   train, validation, test = split(), split(20, 1, 'toy:validation'), split(30, 2, 'toy:test')
   plain = json.loads(json.dumps(config(train__total_steps=4)))
-  run_dir.claim(workdir, plain)
+  run_dir.claim(workdir, plain, dict(train=train.spec))
   experiment.finish(plain, workdir, train, validation, [test])
   return workdir

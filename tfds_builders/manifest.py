@@ -2,16 +2,21 @@
 
 import csv
 import dataclasses
+import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from emo_jax import labels
 from emo_jax.errors import UserError
 
 NAME = 'manifest.csv'
+VARIABLE = 'EMO_JAX_MANIFEST'
 COLUMNS = ('file', 'signer', 'utterance', 'emotion', 'text')
 _SIGNER = re.compile(r'[A-Za-z0-9_]+')
+_ALL = 'all'  # TFDS's name of all splits together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,19 @@ class Row:
     return self.path.stem
 
 
+def find(folder: Path, path: str | os.PathLike | None = None) -> Path:
+  """The manifest's path: the one given, else EMO_JAX_MANIFEST, else manifest.csv in the folder."""
+  return Path(path or os.environ.get(VARIABLE) or folder / NAME)
+
+
+def digest(path: Path) -> str:
+  """sha256 of a manifest. Raises UserError if it cannot be read."""
+  try:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+  except OSError as error:
+    raise _unreadable(path, error) from error
+
+
 def read(path: Path, folder: Path) -> list[Row]:
   """Reads the manifest at `path` of the clips in `folder`.
 
@@ -43,8 +61,9 @@ def read(path: Path, folder: Path) -> list[Row]:
   columns named after a task of `emo_jax.labels` hold its labels, others are ignored.
 
   Raises:
-    UserError: no manifest, a column missing, an unknown label, a row without its file, a signer
-      whose name cannot name a split, or two rows for one clip; with the line's number.
+    UserError: no manifest, a column missing or repeated, a row with too many or too few cells, an
+      unknown label, a row without its file, a signer whose name cannot name a split, or two rows
+      for one clip; with the line's number.
   """
   try:
     with open(path, newline='', encoding='utf-8-sig') as f:
@@ -52,12 +71,13 @@ def read(path: Path, folder: Path) -> list[Row]:
       lines = [(reader.line_num, line) for line in reader]
       columns = reader.fieldnames or ()
   except (OSError, UnicodeDecodeError, csv.Error) as error:
-    raise UserError(
-      f'cannot read {path} ({error}): write one with the columns {",".join(COLUMNS)}'
-    ) from error
+    raise _unreadable(path, error) from error
   missing = [c for c in COLUMNS if c not in columns]
   if missing:
     raise UserError(f'{path} lacks the column {", ".join(missing)}; it has {", ".join(columns)}')
+  repeated = sorted({c for c in columns if c and columns.count(c) > 1})
+  if repeated:
+    raise UserError(f'{path} has the column {", ".join(repeated)} more than once: keep one')
   rows: dict[str, Row] = {}
   for number, line in lines:
     row = _row(folder, line, f'{path}, line {number}')
@@ -69,8 +89,19 @@ def read(path: Path, folder: Path) -> list[Row]:
   return list(rows.values())
 
 
-def _row(folder: Path, line: Mapping[str, str | None], where: str) -> Row:
-  cells = {name: (value or '').strip() for name, value in line.items() if name}
+def _unreadable(path: Path, error: Exception) -> UserError:
+  return UserError(f'cannot read {path} ({error}): write one with the columns {",".join(COLUMNS)}')
+
+
+def _row(folder: Path, line: Mapping[str | None, Any], where: str) -> Row:
+  # DictReader keeps surplus cells under None and fills up with None.
+  cells = [value for name, value in line.items() if name is not None]
+  count = len(cells) - cells.count(None) + len(line.get(None, ()))
+  if count != len(cells):
+    raise UserError(
+      f'{where}: {count} cells for {len(cells)} columns; a cell with a comma needs quotes'
+    )
+  cells = {name: value.strip() for name, value in line.items() if name}
   video = folder / cells['file']
   if not cells['file'] or not video.is_file():
     raise UserError(f'{where}: no file {video}')
@@ -78,6 +109,8 @@ def _row(folder: Path, line: Mapping[str, str | None], where: str) -> Row:
     raise UserError(
       f'{where}: signer {cells["signer"]!r} must be letters, digits and _ only: it names a split'
     )
+  if cells['signer'] == _ALL:
+    raise UserError(f'{where}: no signer can be called {_ALL!r}, which names all splits: rename it')
   try:
     found = {task: labels.index(task, cells.get(task, '')) for task in labels.TASKS}
   except UserError as error:

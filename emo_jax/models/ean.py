@@ -44,27 +44,35 @@ class Model(nn.Module):
     Args:
       batch: `streams` (name -> [B, T, features]) and `length` (name -> [B]); optionally `rows`
         with `clip` and `start` [R]: which clip a row is cut from and at which frame (without it,
-        each clip is one row from its start), and `seed` [B], what a clip's dropout is drawn by.
-      train: apply dropout; needs the `dropout` random stream and `seed`.
-      per_frame: apply the last layer at every frame instead of the row's last.
+        each clip is one row from its start), `shown` [B, T], False for frames to be skipped
+        (Keras' Masking: the state is carried over them), and `id` [B], which keys the dropout.
+      train: apply dropout; needs the `dropout` random stream and `id`.
+      per_frame: apply the last layer at every frame instead of the row's last; frames skipped
+        come after the others then.
     """
     x = jnp.concatenate([batch['streams'][name] for name in self.inputs], axis=-1)
     length = batch['length'][self.inputs[0]]
     everything = dict(clip=jnp.arange(x.shape[0]), start=jnp.zeros(x.shape[0], jnp.int32))
     clip, start = (batch.get('rows', everything)[name] for name in ('clip', 'start'))
+    frame = jnp.arange(x.shape[1] if self.window is None else self.window)[None, :]
+    frame = jnp.clip(start[:, None] + frame, 0, jnp.maximum(length[clip] - 1, 0)[:, None])
+    x = x[clip[:, None], frame]
+    last = jnp.full_like(clip, x.shape[1] - 1)
     if self.window is None:
-      x, last = x[clip], jnp.maximum(length[clip] - 1, 0)
-    else:
-      frame = start[:, None] + jnp.arange(self.window)[None, :]
-      x = x[clip[:, None], jnp.clip(frame, 0, jnp.maximum(length[clip] - 1, 0)[:, None])]
-      last = jnp.full_like(clip, self.window - 1)
+      last = jnp.maximum(length[clip] - 1, 0)
+    if 'shown' in batch:
+      # Frames to be skipped go to the end of the row, past its last output.
+      shown = batch['shown'][clip[:, None], frame]
+      x = jnp.take_along_axis(x, jnp.argsort(~shown, axis=1, stable=True)[..., None], axis=1)
+      within = shown & (jnp.arange(x.shape[1])[None, :] <= last[:, None])
+      last = jnp.maximum(within.sum(1) - 1, 0)
 
     keys = None
     if train:
       draw = self.make_rng('dropout')
-      keys = jax.vmap(lambda seed, at: jax.random.fold_in(jax.random.fold_in(draw, seed), at))(
-        batch['seed'][clip], start
-      )
+      keys = jax.vmap(
+        lambda clip_id, at: jax.random.fold_in(jax.random.fold_in(draw, clip_id), at)
+      )(batch['id'][clip], start)
     for layer, units in enumerate(self.hidden, start=1):
       # Without a parent the cell is named within the RNN: lstm1/cell.
       x = nn.RNN(nn.OptimizedLSTMCell(units, parent=None), name=f'lstm{layer}')(x)

@@ -9,10 +9,10 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 
+from emo_jax import files
 from emo_jax.errors import UserError
 
 FACE_DIM = 512
@@ -65,16 +65,17 @@ FIELDS = {
 
 
 def save(path: str | os.PathLike, clip: Clip, key: dict[str, str], info: dict[str, str]) -> None:
-  """Writes a clip with its compatibility key and information, under a temporary name first."""
-  path = Path(path)
-  partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+  """Writes a clip with its compatibility key and information, as a whole or not at all.
+
+  Raises:
+    UserError: the file cannot be written.
+  """
   fields = {name: np.asarray(getattr(clip, name), dtype) for name, (_, dtype) in FIELDS.items()}
   try:
-    with open(partial, 'wb') as f:
+    with files.replacing(path) as partial, open(partial, 'wb') as f:
       np.savez(f, key=json.dumps(key, sort_keys=True), info=json.dumps(info), **fields)
-    os.replace(partial, path)
-  finally:
-    partial.unlink(missing_ok=True)
+  except OSError as error:
+    raise UserError(f'cannot write {path} ({error.strerror}): name another folder') from error
 
 
 def load(path: str | os.PathLike) -> tuple[Clip, dict[str, str], dict[str, str]]:
@@ -97,17 +98,27 @@ def load(path: str | os.PathLike) -> tuple[Clip, dict[str, str], dict[str, str]]
   return Clip(**(arrays | {'fps': np.float32(arrays['fps'])})), key, info
 
 
-def load_key(path: str | os.PathLike) -> dict[str, str]:
-  """The compatibility key alone: clips of whole episodes are large. Raises UserError as `load`."""
+def load_origin(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]]:
+  """Compatibility key and information alone: clips of whole episodes are large.
+
+  Raises:
+    UserError: as `load`.
+  """
   with _opened(path) as data:
-    return json.loads(str(data['key']))
+    return json.loads(str(data['key'])), json.loads(str(data['info']))
 
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[Mapping[str, np.ndarray]]:
   """The arrays of a file; whatever is wrong with it is a UserError."""
   try:
-    with np.load(path, allow_pickle=False) as data:
-      yield data
+    with open(path, 'rb') as f:
+      if not zipfile.is_zipfile(f):  # np.load would go on to read other formats
+        raise zipfile.BadZipFile
+      f.seek(0)
+      with np.load(f, allow_pickle=False) as data:
+        yield data
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-    raise UserError(f'{path} is not a readable clip ({error}): extract its video again') from error
+    # What numpy says advises unpickling; no file of this project needs that.
+    reason = getattr(error, 'strerror', None) or 'not a .npz of this project'
+    raise UserError(f'{path} is not a readable clip ({reason}): extract its video again') from error

