@@ -121,7 +121,11 @@ def _remedy(name: str) -> str:
   """What to do about a corpus that is not there."""
   corpus = name.split('/')[0]
   if corpus not in CORPORA:
-    return f'there is no builder of that name{labels.nearest(corpus, CORPORA)}'
+    near = labels.nearest(corpus, CORPORA)
+    return (
+      f'name a directory that holds it{near}; python -m tfds_builders.build makes '
+      + ' and '.join(CORPORA)
+    )
   return (
     f'name another directory or build it with python -m tfds_builders.build {name} '
     '--data_dir=DATA --manual_dir=CLIPS --weights=FILE'

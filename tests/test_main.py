@@ -134,7 +134,7 @@ def test_sigkill_at_any_moment_costs_nothing_but_time(tmp_path):
 @pytest.mark.parametrize(
   ('flags', 'more', 'message'),
   [
-    (['--config.data.dir=/nowhere'], {}, 'no bobsl/a_tea in /nowhere .*tfds_builders.build bobsl'),
+    (['--config.data.dir=/nowhere'], {}, 'no bobsl/a_tea in /nowhere .*tfds_builders.build makes'),
     ([], {'TFDS_DATA_DIR': '/nowhere'}, 'no bobsl/a_tea in /nowhere'),
     (['--config.optim.learning_rat=1'], {}, "unknown flag .*did you mean 'config.optim.learning_r"),
     (['--config.embedded.train=signsim:weaks'], {}, "no split 'weaks' .did you mean 'weak'"),
@@ -170,4 +170,4 @@ def test_evaluate_adds_a_segment_and_replaces_what_it_had(tmp_path, monkeypatch,
 def test_evaluate_needs_a_finished_run(tmp_path, capsys):
   arguments = [str(tmp_path), '--corpus=toy', '--split=test']
   assert errors.exit_status(evaluate.main, arguments) == 2
-  assert 'no run in' in capsys.readouterr().err
+  assert 'name the --workdir of a run' in capsys.readouterr().err
