@@ -40,7 +40,7 @@ slow: $(VENV)/dev $(VENV)-tfds/done
 
 # The paper's three hypotheses with their controls, on the synthetic corpus.
 hypotheses: $(VENV)/run
-	$(BIN)/python -m emo_jax.hypotheses --out=runs/hypotheses
+	$(BIN)/python -m emo_jax.hypotheses --out=runs/hypotheses --hidden=128,64
 
 clean:
 	rm -rf $(VENV) $(VENV)-tfds *.egg-info

@@ -146,7 +146,7 @@ def judge(scores: Mapping[str, Any]) -> dict[str, Any]:
       mean, low, high = interval([w - CHANCE for w in values['wacc']])
       name = f'control, {arm.replace(", ", " ")}: wAcc less chance ({segment})'
       seeds = [w - CHANCE for w in values['wacc']]
-      verdict = _verdict(low <= 0, len(seeds))
+      verdict = _verdict(low <= 0 <= high, len(seeds))
       effects[name] = dict(mean=mean, low=low, high=high, seeds=seeds, verdict=verdict)
   return effects
 

@@ -9,7 +9,7 @@ RUN="${RUN:?name the folder of the run}"
 DATA="${DATA:-}"
 for attempt in 1 2 3; do
   status=0
-  python -m emo_jax.main --config="$CONFIG" --workdir="$RUN" --config.data.dir="$DATA" "$@" || status=$?
+  python -m emo_jax.main --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" || status=$?
   # 0: done; 2: a mistake that starting again does not mend.
   if [ "$status" -eq 0 ] || [ "$status" -eq 2 ]; then exit "$status"; fi
   echo "attempt $attempt ended with status $status" >&2

@@ -36,6 +36,14 @@ def test_a_control_fails_if_the_effect_outlives_its_cause():
   assert found['control, hands shuffled: hands over face alone']['verdict'] == 'holds'
 
 
+def test_shuffled_labels_must_be_at_chance_not_below_it():
+  made = scores()
+  made['EANwH, labels shuffled']['full']['wacc'] = [0.05, 0.06, 0.05, 0.04, 0.05]
+  found = hypotheses.judge(made)
+  assert found['control, EANwH labels shuffled: wAcc less chance (full)']['verdict'] == 'fails'
+  assert found['control, EAN labels shuffled: wAcc less chance (full)']['verdict'] == 'holds'
+
+
 def test_the_interval_is_students():
   # Mean 3, standard error 1/sqrt(2), 2.776 times it to either side at four degrees of freedom.
   mean, low, high = hypotheses.interval([1.0, 2.0, 3.0, 4.0, 5.0])
