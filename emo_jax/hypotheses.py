@@ -7,6 +7,7 @@ where its cause was taken out. It says nothing about real signers. Started again
 """
 
 import importlib
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,11 +86,16 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
   return mean, mean - half, mean + half
 
 
-def _config(name: str, seed: int, split: str, variant: str, options: Mapping[str, Any]) -> dict:
+def _config(
+  name: str, seed: int, split: str, variant: str, data: Path, options: Mapping[str, Any]
+) -> dict:
   config = importlib.import_module(f'configs.{name}').get_config().to_dict()
   corpus = f'signsim/seed{seed}' + (f'_{variant}' if variant else '')
   config['data'] |= dict(
-    train=f'{corpus}:{split}', validation=f'{corpus}:validation', test=(f'{corpus}:{TEST}',)
+    dir=str(data),
+    train=f'{corpus}:{split}',
+    validation=f'{corpus}:validation',
+    test=(f'{corpus}:{TEST}',),
   )
   config['model']['hidden'] = options['hidden']
   config['train']['total_epochs'] = options['epochs']
@@ -104,11 +110,14 @@ def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dic
     `{arm: {segment: {'macro_f1': [per seed], 'wacc': [per seed]}}}`.
   """
   scores: dict[str, Any] = {}
+  data = out / 'corpora'
   for number, seed in enumerate(seeds, start=1):
+    # Half a gigabyte a seed: kept while it is used, and not in the cache.
+    (data / corpora.EMBEDDED).mkdir(parents=True, exist_ok=True)
     for arm, (name, split, variant, segments) in ARMS.items():
       print(f'seed {seed} ({number}/{len(seeds)}): {arm}', file=sys.stderr, flush=True)
       workdir = out / f'seed{seed}' / arm.lower().replace(', ', '-').replace(' ', '_')
-      config = _config(name, seed, split, variant, options)
+      config = _config(name, seed, split, variant, data, options)
       finished = (workdir / 'report.json').exists()
       result = report.read(workdir) if finished else experiment.run(config, workdir)
       for segment in segments:
@@ -120,6 +129,7 @@ def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dic
           values.append(entry[metric])
       # Compiled programs of dozens of runs would use up the memory maps a process may have.
       jax.clear_caches()
+    shutil.rmtree(data)
   return scores
 
 
