@@ -159,6 +159,19 @@ def _from_text(
 ) -> list[Plan]:
   affect = text.draw(rng, emotion, text.affect_given_text())
   signer = rng.integers(signers, size=len(emotion))
+  return _worded(seed, split, rng, signer, emotion, affect, label)
+
+
+def _worded(
+  seed: int,
+  split: str,
+  rng: np.random.Generator,
+  signer: np.ndarray,
+  emotion: np.ndarray,
+  affect: np.ndarray,
+  label: np.ndarray,
+) -> list[Plan]:
+  """Plans of clips with a subtitle each, drawn from templates that bear its `emotion`."""
   return [
     _plan(
       seed,
@@ -201,19 +214,7 @@ def _emosign_like(seed: int, split: str) -> list[Plan]:
   signer, affect = rng.permutation(pairs).T
   # Assumed: a text agrees with the affect as often as affect agrees with a text elsewhere.
   emotion = text.draw(rng, affect, text.affect_given_text())
-  return [
-    _plan(
-      seed,
-      split,
-      i,
-      signer=f'{split}_{signer[i]:02d}',
-      text=text.subtitle(rng, emotion[i]),
-      text_emotion=int(emotion[i]),
-      affect=int(affect[i]),
-      label=int(affect[i]),
-    )
-    for i in range(len(affect))
-  ]
+  return _worded(seed, split, rng, signer, emotion, affect, label=affect)
 
 
 SPLITS = {
