@@ -30,6 +30,17 @@ def devices(count: int = 0) -> list[jax.Device]:
   return local[: count or len(local)]
 
 
+def platform() -> str:
+  """What JAX computes on by default: `cpu`, `gpu` or `tpu`."""
+  return jax.default_backend()
+
+
+def describe() -> str:
+  """The default device in words."""
+  device = jax.devices()[0]
+  return 'no accelerator' if device.platform == 'cpu' else device.device_kind
+
+
 def spread(step: Callable, on: list[jax.Device], donate: tuple[int, ...] = ()) -> Callable:
   """`step`, written for one device, on every device: each argument has a leading device axis."""
   return jax.pmap(step, axis_name=AXIS, devices=on, donate_argnums=donate)

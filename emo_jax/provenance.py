@@ -10,7 +10,7 @@ import platform
 
 from emo_jax.errors import UserError
 
-FEATURE_VERSION = '1'
+FEATURE_VERSION = '2'
 KEY_FIELDS = ('backbone', 'detector', 'resize', 'sampling', 'hand_model', 'feature_version')
 
 
@@ -24,7 +24,7 @@ def compatibility_key(
     detector: the face detector with its version.
     resize: interpolation of the face crop.
     sampling: the rule that picks frames (`index` or `time`) with its rate.
-    hand_model: sha256 of the hand landmarker's file.
+    hand_model: sha256 of the hand landmarker's file, or `pose:<digest>` for hands of `.pose` files.
   """
   return dict(
     backbone=backbone,

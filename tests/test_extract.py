@@ -36,7 +36,8 @@ def test_videos_become_clips_and_a_broken_one_is_listed(run, shared, tmp_path):
   assert any('video 2/2 Jsl_swim.mp4: 10 frames, 10 with a face' in line for line in stderr)
   assert stderr[-1].strip() == f'{broken}: cannot be opened as a video'
   made, key, info = clip.load(out / 'Jsl_swim.npz')
-  assert len(made.face) == 10 and key['backbone'] == 'random:0' and info['engine'] == 'flax'
+  assert len(made.face) == 10 and key['backbone'] == 'random:0'
+  assert info['engine'] in ('flax', 'openvino') and info['precision'] in ('bfloat16', 'float32')
 
   written = (out / 'Jsl_swim.npz').stat().st_mtime_ns
   status, stdout, stderr = run(*flags, swim)

@@ -1,7 +1,7 @@
 """Box arithmetic of the package `mtcnn` 1.0.0. Boxes are [k, 4] x0, y0, x1, y1 in pixels."""
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Int
 
 _ROWS = 512  # overlaps are computed for so many boxes at a time, which bounds the memory
 
@@ -70,6 +70,15 @@ def regress(
   return boxes + offsets * np.concatenate([size, size], axis=1)
 
 
+def place(
+  boxes: Float[np.ndarray, 'k 4'], points: Float[np.ndarray, 'k 10']
+) -> Float[np.ndarray, 'k 5 2']:
+  """O-Net's landmarks, five x then five y relative to the box before its regression, in pixels."""
+  size = boxes[:, 2:] - boxes[:, :2] + 1
+  relative = points.reshape(-1, 2, 5).transpose(0, 2, 1)
+  return relative * size[:, None, :] + boxes[:, None, :2] - 1
+
+
 def square(boxes: Float[np.ndarray, 'k 4']) -> Float[np.ndarray, 'k 4']:
   """Boxes with the shorter side lengthened to the longer one, about their centres."""
   size = boxes[:, 2:] - boxes[:, :2]
@@ -81,25 +90,3 @@ def square(boxes: Float[np.ndarray, 'k 4']) -> Float[np.ndarray, 'k 4']:
 def clip(boxes: Float[np.ndarray, 'k 4'], width: int, height: int) -> Float[np.ndarray, 'k 4']:
   """Boxes cut to the pixels 0..width-1 and 0..height-1."""
   return np.clip(boxes, 0, [width - 1, height - 1, width - 1, height - 1])
-
-
-def area_bands(
-  size: int, out: int, block: int = 8
-) -> tuple[Integer[np.ndarray, 'n taps'], Float[np.ndarray, 'n block taps']]:
-  """Area resize of one axis as a banded matrix: input positions and weights per block of outputs.
-
-  TensorFlow's ResizeArea: an output pixel is the mean of the input under it, parts of pixels
-  counted by their share. Outputs beyond `out` in the last block have weight zero.
-  """
-  ratio = np.float32(size) / np.float32(out)
-  low = np.arange(out, dtype=np.float32) * ratio
-  high = np.arange(1, out + 1, dtype=np.float32) * ratio
-  blocks = -(-out // block)
-  first = np.floor(low[::block]).astype(int)
-  last = np.ceil(high[np.minimum(np.arange(1, blocks + 1) * block, out) - 1]).astype(int)
-  index = first[:, None] + np.arange((last - first).max())
-  low, high = (np.pad(v, (0, blocks * block - out)).reshape(blocks, block, 1) for v in (low, high))
-  position = index[:, None, :].astype(np.float32)
-  share = np.minimum(position + 1, high) - np.maximum(position, low)
-  # A pixel beyond the edge counts as the last one; rounding puts at most a sliver there.
-  return np.minimum(index, size - 1), (np.maximum(share, 0) / ratio).astype(np.float32)

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Clip:
     face_present: [T] bool.
     face_score: [T] float32, the detector's confidence; 0 without a face.
     face_box: [T, 4] float32, x0, y0, x1, y1 in pixels.
+    face_points: [T, 5, 2] float32, the detector's landmarks, x and y in pixels: the eyes, the nose,
+      the corners of the mouth, those on the image's left first; zeros without a face.
     hand_points: [T, 2, 21, 3] float32, the signer's left and right hand; x and y in pixels, z in
       the same unit as x; zeros where absent.
     hand_score: [T, 2] float32, 0 where absent.
@@ -41,6 +43,7 @@ class Clip:
   face_present: np.ndarray
   face_score: np.ndarray
   face_box: np.ndarray
+  face_points: np.ndarray
   hand_points: np.ndarray
   hand_score: np.ndarray
   time_s: np.ndarray
@@ -55,6 +58,7 @@ FIELDS = {
   'face_present': ((None,), np.bool_),
   'face_score': ((None,), np.float32),
   'face_box': ((None, 4), np.float32),
+  'face_points': ((None, 5, 2), np.float32),
   'hand_points': ((None, *HAND_SHAPE), np.float32),
   'hand_score': ((None, 2), np.float32),
   'time_s': ((None,), np.float32),
@@ -62,6 +66,13 @@ FIELDS = {
   'frame_size': ((2,), np.int32),
   'fps': ((), np.float32),
 }
+
+
+def join(parts: Sequence[Clip]) -> Clip:
+  """One clip of consecutive parts of a video."""
+  rows = [name for name, (shape, _) in FIELDS.items() if shape[:1] == (None,)]
+  fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in rows}
+  return dataclasses.replace(parts[-1], **fields)
 
 
 def save(path: str | os.PathLike, clip: Clip, key: dict[str, str], info: dict[str, str]) -> None:

@@ -1,43 +1,41 @@
-"""From a video file to a clip: the signer's face as features and the hands as points."""
+"""From video files to clips: the signer's face as features and the hands as points."""
 
-import itertools
+import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-
-import jax
-import numpy as np
 
 from emo_jax import provenance, weights
 from emo_jax.errors import UserError
 from emo_jax.models import resnet
-from emo_jax.video import faces, hand_model, libraries
+from emo_jax.video import (
+  clip,
+  engines,
+  faces,
+  following,
+  hand_model,
+  libraries,
+  pipeline,
+  pose_files,
+)
 from emo_jax.video import sampling as frame_sampling
-from emo_jax.video.clip import FACE_DIM, Clip
-from emo_jax.video.decode import Frame, Video
 from emo_jax.video.hands import HandTracker
 
 WEIGHTS_VARIABLE = 'EMO_JAX_WEIGHTS'
 RANDOM_SEED = 0
+PRECISION = 'bfloat16'
 
-_CHUNK = 16  # sampled frames held at a time
-_CROPS = 4  # faces per call of the backbone: as fast as 16 on CPUs, and less padding
-
-# Called after every chunk with the video, the last sampled frame's index, frames and faces so far.
-Progress = Callable[[Video, int, int, int], None]
-
-
-def _chunks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-  while chunk := list(itertools.islice(frames, _CHUNK)):
-    yield chunk
+_MOST_READERS = 16
 
 
 class Extractor:
-  """Makes clips of videos, one after the other; what it keeps between them changes no number.
+  """Makes clips of videos; what it keeps between them changes no number.
 
   Attributes:
     key: the compatibility key of the clips.
+    engine: name of the engine of the networks.
+    precision: of the backbone's convolutions.
   """
 
   def __init__(
@@ -46,6 +44,12 @@ class Extractor:
     backbone_id: str,
     hand_model_path: str | os.PathLike,
     sampling: str = 'index',
+    *,
+    search: str = 'follow',
+    engine: str = 'auto',
+    precision: str = PRECISION,
+    readers: int = 0,
+    pose_hands: tuple[str | os.PathLike, str] | None = None,
   ):
     """Loads the networks.
 
@@ -54,86 +58,74 @@ class Extractor:
       backbone_id: sha256 of its tensors or `random:<seed>`.
       hand_model_path: MediaPipe's hand landmarker (`emo_jax.video.hand_model.find`).
       sampling: `index` or `time`.
+      search: `follow` the face from frame to frame, or search every frame in `full`.
+      engine: of `emo_jax.video.engines.NAMES`.
+      precision: of `emo_jax.video.engines.PRECISIONS`.
+      readers: videos that are read at the same time; by default as many as there are cores, at
+        most 16.
+      pose_hands: a folder of `.pose` files to take the hands from in place of the landmarker, and
+        their digest (`emo_jax.video.pose_files.digest`).
 
     Raises:
-      UserError: a file or a library cannot be loaded, or the rule is unknown.
+      UserError: a file or a library cannot be loaded, or a setting is unknown.
     """
-    libraries.opencv()
-    try:
-      self._hand_task = Path(hand_model_path).read_bytes()
-    except OSError as error:
-      raise UserError(f'the hand landmarker cannot be read: {error}') from error
-    with HandTracker(self._hand_task):
-      pass  # a file that is no landmarker is found out here, not at every video
-    self._sampling = sampling
-    self._detector = faces.FaceDetector()
-    self._variables = jax.device_put(backbone_variables)
-    self._backbone = jax.jit(resnet.FaceBackbone().apply)
+    # One frame's work is small and the stages keep the cores busy.
+    libraries.opencv().setNumThreads(1)
+    if pose_hands is None:
+      hands, hand_id = _landmarker(hand_model_path)
+    else:
+      folder, hand_id = pose_hands
+      hands = functools.partial(pose_files.HandFolder, folder)
     self.key = provenance.compatibility_key(
       backbone=backbone_id,
-      detector=faces.DETECTOR,
+      detector=following.key(search),
       resize=faces.RESIZE,
       sampling=frame_sampling.key(sampling),
-      hand_model=hand_model.digest(self._hand_task),
+      hand_model=hand_id,
     )
+    networks = engines.open_engine(engine, precision, backbone_variables)
+    self.engine, self.precision = networks.name, networks.precision
+    readers = readers or min(_MOST_READERS, len(os.sched_getaffinity(0)))
+    self._pipeline = pipeline.Pipeline(networks, hands, sampling, search, readers)
 
-  def extract(self, path: str | os.PathLike, progress: Progress | None = None) -> Clip:
-    """The clip of a video file. Memory holds the features and 16 frames, however long the video.
+  @property
+  def busy_s(self) -> dict[str, float]:
+    """Seconds that every stage was at work so far, summed over its threads."""
+    return dict(self._pipeline.busy_s)
+
+  def run(self, tasks: Iterable[pipeline.Task]) -> Iterator[pipeline.Event]:
+    """Extracts many videos at once: see `emo_jax.video.pipeline.Pipeline.run`."""
+    return self._pipeline.run(tasks)
+
+  def extract(
+    self, path: str | os.PathLike, progress: Callable[[pipeline.Progress], None] | None = None
+  ) -> clip.Clip:
+    """The clip of one video file.
 
     Raises:
       UserError: the file cannot be decoded.
     """
-    video, follower = Video(path), faces.Follower()
-    parts, size, found = [], (0, 0), 0
-    # Accelerators would round to TF32 or bfloat16, to which detection thresholds are sensitive.
-    exact = jax.default_matmul_precision('highest')
-    with exact, HandTracker(self._hand_task) as tracker:
-      for chunk in _chunks(frame_sampling.sample(video, self._sampling)):
-        parts.append(self._features(chunk, follower, tracker))
-        height, width = chunk[-1].rgb.shape[:2]
-        size, found = (width, height), found + int(parts[-1]['face_present'].sum())
-        if progress:
-          progress(video, chunk[-1].index, sum(len(p['face']) for p in parts), found)
-    fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Clip(**fields, frame_size=np.asarray(size, np.int32), fps=np.float32(video.fps))
+    parts = []
+    for event in self.run([pipeline.Task(Path(path))]):
+      match event:
+        case pipeline.Failure():
+          raise event.error
+        case pipeline.Part():
+          parts.append(event.clip)
+        case pipeline.Progress() if progress:
+          progress(event)
+    return clip.join(parts)
 
-  def _features(
-    self, chunk: list[Frame], follower: faces.Follower, tracker: HandTracker
-  ) -> dict[str, np.ndarray]:
-    """The fields of a clip that have a row per frame."""
-    count = len(chunk)
-    present, score = np.zeros(count, bool), np.zeros(count, np.float32)
-    box, crops = np.zeros((count, 4), np.float32), []
-    detected = self._detector.detect(np.stack([frame.rgb for frame in chunk]))
-    for i, (frame, (boxes, scores)) in enumerate(zip(chunk, detected, strict=True)):
-      chosen = follower.pick(frame.time_s, boxes)
-      if chosen is not None:
-        present[i], score[i], box[i] = True, scores[chosen], boxes[chosen]
-        crops.append(faces.crop_face(frame.rgb, boxes[chosen]))
-    embedded = self._embed(crops)
-    # While the device computes:
-    hands = [tracker.detect(frame.rgb, frame.time_s) for frame in chunk]
-    face = np.zeros((count, FACE_DIM), np.float32)
-    if crops:
-      face[present] = np.concatenate(embedded)[: len(crops)]
-    return dict(
-      face=face,
-      face_present=present,
-      face_score=score,
-      face_box=box,
-      hand_points=np.stack([points for points, _ in hands]),
-      hand_score=np.stack([scores for _, scores in hands]),
-      time_s=np.asarray([frame.time_s for frame in chunk], np.float32),
-      frame_index=np.asarray([frame.index for frame in chunk], np.int32),
-    )
 
-  def _embed(self, crops: list[np.ndarray]) -> list[jax.Array]:
-    """The backbone's features of the crops, padded to whole batches; does not wait for them."""
-    padded = crops + [np.zeros((224, 224, 3), np.uint8)] * (-len(crops) % _CROPS)
-    return [
-      self._backbone(self._variables, np.stack(padded[start : start + _CROPS]))
-      for start in range(0, len(padded), _CROPS)
-    ]
+def _landmarker(path: str | os.PathLike) -> tuple[Callable[[], HandTracker], str]:
+  """What makes a tracker of MediaPipe's landmarker, and its id in the compatibility key."""
+  try:
+    task = Path(path).read_bytes()
+  except OSError as error:
+    raise UserError(f'the hand landmarker cannot be read: {error}') from error
+  with HandTracker(task):
+    pass  # a file that is no landmarker is found out here, not at every video
+  return functools.partial(HandTracker, task), hand_model.digest(task)
 
 
 def load_backbone(path: str | None) -> tuple[dict, str]:
@@ -163,8 +155,9 @@ def load_backbone(path: str | None) -> tuple[dict, str]:
 
 
 def open_extractor(
-  weights_path: str | None, hand_model_path: str | os.PathLike | None, sampling: str = 'index'
+  weights_path: str | None, hand_model_path: str | os.PathLike | None, sampling: str, **settings
 ) -> Extractor:
-  """An extractor from what a user names: see `load_backbone` and `hand_model.find`."""
+  """An extractor from what a user names: see `load_backbone`, `hand_model.find`, `Extractor`."""
   variables, backbone_id = load_backbone(weights_path)
-  return Extractor(variables, backbone_id, hand_model.find(hand_model_path), sampling)
+  task = '' if settings.get('pose_hands') else hand_model.find(hand_model_path)
+  return Extractor(variables, backbone_id, task, sampling, **settings)

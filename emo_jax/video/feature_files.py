@@ -1,17 +1,24 @@
-"""Clips of many videos in `.npz` files: what is there is kept, what is missing is extracted."""
+"""Clips of many videos in `.npz` files: what is there is kept, what is missing is extracted.
 
+A long video is kept in parts while it is under way, in the folder `<name>.npz.parts`, so that an
+interrupted run goes on where it stopped. A part depends on the ones before only by where they saw
+the person's face last; an interrupted run ends with the same numbers as one that was not.
+"""
+
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from emo_jax import provenance
+from emo_jax import coverage, provenance
 from emo_jax.errors import UserError
-from emo_jax.video import clip, folders
-from emo_jax.video.decode import Video
+from emo_jax.video import clip, folders, pipeline
 from emo_jax.video.extractor import Extractor
+from emo_jax.video.pipeline import Failure, Part, Progress, Task
 
 _REPORT_EVERY_S = 5
+_REMEDY = 'delete it or name another folder'
 
 
 def extract_all(
@@ -21,39 +28,43 @@ def extract_all(
 
   Args:
     targets: video -> its `.npz`; folders are made.
-    extractor: of the features; files already there must have its key.
+    extractor: of the features; files and parts already there must have its key.
 
   Yields:
-    Per video its file, and why the video could not be decoded or None.
+    Per video its file, and why the video could not be decoded or None; those that are done already
+    first, the others as they are finished.
 
   Raises:
     UserError: a folder cannot be written to, or a file already there is no clip, has another key or
-      is of another video; before anything is extracted.
+      is of another video, before anything is extracted; or a file cannot be written.
   """
   for folder in {target.parent for target in targets.values()}:
     folders.make_writable(folder)
   done = {v for v, target in targets.items() if is_done(target, v, extractor.key)}
-  report = _Report([video for video in targets if video not in done])
-  for video, target in targets.items():
-    if video in done:
-      print(f'{video}: already done', file=sys.stderr)
-      yield target, None
-      continue
-    try:
-      made = extractor.extract(video, report.progress)
-    except UserError as error:
-      report.failed(video, error)
-      yield target, error
-      continue
-    info = provenance.information(
-      engine='flax',
-      precision='float32',
-      video=video.name,
-      video_bytes=str(video.stat().st_size),
-    )
-    clip.save(target, made, extractor.key, info)
-    report.extracted(video, len(made.face), int(made.face_present.sum()))
-    yield target, None
+  tasks = [_resumed(v, target, extractor) for v, target in targets.items() if v not in done]
+  for video in done:
+    print(f'{video}: already done', file=sys.stderr)
+    shutil.rmtree(parts_folder(targets[video]), ignore_errors=True)  # killed before this was done
+    yield targets[video], None
+  report = _Report([task.video for task in tasks])
+  for event in extractor.run(tasks):
+    target = targets[event.task.video]
+    match event:
+      case Progress():
+        report.progress(event)
+      case Failure():
+        shutil.rmtree(parts_folder(target), ignore_errors=True)
+        report.failed(event)
+        yield target, event.error
+      case Part(last=False):
+        _save(parts_folder(target) / f'{event.number:05d}.npz', event.clip, event.task, extractor)
+      case Part():
+        earlier = [clip.load(path)[0] for path in _parts(target)[: event.number]]
+        whole = clip.join([*earlier, event.clip])
+        _save(target, whole, event.task, extractor)
+        shutil.rmtree(parts_folder(target), ignore_errors=True)
+        report.extracted(event.task.video, whole)
+        yield target, None
 
 
 def is_done(target: Path, video: Path, key: Mapping[str, str]) -> bool:
@@ -64,16 +75,62 @@ def is_done(target: Path, video: Path, key: Mapping[str, str]) -> bool:
   """
   if not target.exists():
     return False
-  remedy = 'delete it or name another folder'
-  key_there, info = clip.load_origin(target)
-  provenance.require_same(key_there, dict(key), str(target), 'this extraction', remedy)
+  _require_of(target, video, key)
+  return True
+
+
+def parts_folder(target: Path) -> Path:
+  """Where the parts of a video that is under way are kept."""
+  return target.with_name(f'{target.name}.parts')
+
+
+def _require_of(path: Path, video: Path, key: Mapping[str, str]) -> dict[str, str]:
+  """The information of a file of this video and key. Raises UserError if it is of another."""
+  key_there, info = clip.load_origin(path)
+  provenance.require_same(key_there, dict(key), str(path), 'this extraction', _REMEDY)
   # The size in place of a hash: hashing 1,460 hours of video on every resume would be too slow.
   there = info.get('video_bytes', 'unknown')
   if video.is_file() and there != str(size := video.stat().st_size):
     raise UserError(
-      f'{target} was made from another video than {video} ({there} bytes against {size}): {remedy}'
+      f'{path} was made from another video than {video} ({there} bytes against {size}): {_REMEDY}'
     )
-  return True
+  return info
+
+
+def _parts(target: Path) -> list[Path]:
+  """The parts that are there, without a gap from the first on."""
+  found = sorted(parts_folder(target).glob('[0-9]*.npz'))
+  return [path for number, path in enumerate(found) if path.stem == f'{number:05d}']
+
+
+def _resumed(video: Path, target: Path, extractor: Extractor) -> Task:
+  """The task that goes on after the parts that are there."""
+  parts = _parts(target)
+  task = Task(video, len(parts))
+  for path in parts:
+    info = _require_of(path, video, extractor.key)
+    if any(info[name] != setting for name, setting in _settings(extractor).items()):
+      return Task(video)  # no clip is half of one precision, half of another
+    part, _, _ = clip.load(path)
+    (seen,) = part.face_present.nonzero()
+    if len(seen):
+      box, seen_s = part.face_box[seen[-1]], float(part.time_s[seen[-1]])
+      task = Task(video, len(parts), box, seen_s)
+  return task
+
+
+def _settings(extractor: Extractor) -> dict[str, str]:
+  return dict(engine=extractor.engine, precision=extractor.precision)
+
+
+def _save(path: Path, made: clip.Clip, task: Task, extractor: Extractor) -> None:
+  folders.make_writable(path.parent)
+  info = provenance.information(
+    **_settings(extractor),
+    video=task.video.name,
+    video_bytes=str(task.video.stat().st_size),
+  )
+  clip.save(path, made, extractor.key, info)
 
 
 class _Report:
@@ -83,36 +140,42 @@ class _Report:
     self._sizes = {video: video.stat().st_size if video.is_file() else 0 for video in videos}
     self._number = {video: n for n, video in enumerate(videos, start=1)}
     self._started = self._last = time.monotonic()
-    self._video_started, self._finished_bytes = self._started, 0
+    self._share: dict[Path, float] = {}
+    self._frames: dict[Path, int] = {}
+    self._resumed: dict[Path, tuple[float, int]] = {}
 
-  def progress(self, video: Video, index: int, frames: int, faces: int) -> None:
-    """Reports within a video, every few seconds."""
-    now = time.monotonic()
-    if now - self._last < _REPORT_EVERY_S:
-      return
-    share = min(1.0, (index + 1) / max(video.declared_frames, index + 1))
-    self._print(video.path, self._counts(frames, faces), share * self._sizes[video.path])
+  def progress(self, event: Progress) -> None:
+    """Takes note, and reports every few seconds."""
+    video, frames = event.task.video, event.frames
+    self._frames[video] = frames
+    self._share[video] = (event.index + 1) / max(event.declared_frames, event.index + 1)
+    # What an earlier run did says nothing about this one's speed.
+    before = event.task.parts * pipeline.PART
+    self._resumed.setdefault(video, (self._share[video] * before / frames, before))
+    if time.monotonic() - self._last >= _REPORT_EVERY_S:
+      self._print(video, f'{frames} frames, {event.faces} with a face')
 
-  def extracted(self, video: Path, frames: int, faces: int) -> None:
-    """Reports a video's end."""
-    self._end(video, self._counts(frames, faces))
+  def extracted(self, video: Path, made: clip.Clip) -> None:
+    """Reports a video's end with its coverage."""
+    self._share[video] = 1.0
+    shares = coverage.shares(made.face_present, made.hand_score)
+    hands = ' and '.join(f'{100 * shares[side]:.0f} %' for side in ('left_hand', 'right_hand'))
+    faces = int(made.face_present.sum())
+    self._print(video, f'{len(made.face)} frames, {faces} with a face, hands in {hands}')
 
-  def failed(self, video: Path, error: UserError) -> None:
+  def failed(self, event: Failure) -> None:
     """Reports a video that cannot be decoded."""
-    self._end(video, f'failed: {error}')
+    self._share[event.task.video] = 1.0
+    self._print(event.task.video, f'failed: {event.error}')
 
-  def _counts(self, frames: int, faces: int) -> str:
-    rate = frames / (time.monotonic() - self._video_started)
-    return f'{frames} frames, {faces} with a face, {rate:.1f} frames/s'
-
-  def _end(self, video: Path, what: str) -> None:
-    self._finished_bytes += self._sizes[video]
-    self._print(video, what)
-    self._video_started = time.monotonic()
-
-  def _print(self, video: Path, what: str, bytes_within: float = 0.0) -> None:
+  def _print(self, video: Path, what: str) -> None:
     self._last = time.monotonic()
-    done = self._finished_bytes + bytes_within
-    left = (self._last - self._started) * (sum(self._sizes.values()) / done - 1) if done else 0
+    spent = max(self._last - self._started, 1e-9)
+    resumed = {v: share for v, (share, _) in self._resumed.items()}
+    done = sum(self._sizes[v] * (s - resumed.get(v, 0)) for v, s in self._share.items())
+    left = sum(size * (1 - self._share.get(v, 0)) for v, size in self._sizes.items())
+    rate = sum(n - self._resumed[v][1] for v, n in self._frames.items()) / spent
+    estimate = f', {spent * left / done:.0f} s left' if done else ''
     number = f'video {self._number[video]}/{len(self._number)}'
-    print(f'{number} {video.name}: {what}, {left:.0f} s left', file=sys.stderr, flush=True)
+    line = f'{number} {video.name}: {what}, {rate:.1f} frames/s in all{estimate}'
+    print(line, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """The signer's hands in the frames of one video, by MediaPipe's hand landmarker."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -12,6 +13,7 @@ from emo_jax.video.clip import HAND_SHAPE
 SIDES = ('Left', 'Right')  # the order in a clip; MediaPipe's names
 
 _WRIST, _MIDDLE_MCP = 0, 9
+_BLANK = np.zeros((64, 64, 3), np.uint8)
 
 Hands = tuple[Float32[np.ndarray, '2 21 3'], Float32[np.ndarray, '2']]
 
@@ -51,7 +53,7 @@ def assign(
 
 
 class HandTracker:
-  """Follows the hands through one video: a landmarker of its own, frames in order. Close it."""
+  """Follows the hands through one video after the other, frames in order. Close it."""
 
   def __init__(self, task: bytes):
     """Takes the landmarker's file as bytes. Raises UserError if MediaPipe cannot load it."""
@@ -69,12 +71,26 @@ class HandTracker:
     except (RuntimeError, ValueError) as error:
       reason = str(error).splitlines()[0]
       raise UserError(f'not a hand landmarker (--hand_model): {reason}') from error
-    self._last_ms = -1
+    self._last_ms, self._start_ms = -1, 0
+    self._tracking = False
+
+  def start(self, video: Path) -> None:
+    """Begins a video, or a part of one: nothing of the frames before is remembered.
+
+    As good as a new landmarker, which takes 0.1 s to make.
+    """
+    if self._tracking:
+      self._landmarks(_BLANK, self._last_ms + 1)  # loses the hands
+    self._start_ms = self._last_ms + 1
 
   def __enter__(self) -> 'HandTracker':
     return self
 
   def __exit__(self, *_) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Frees the landmarker."""
     self._landmarker.close()
 
   def detect(self, rgb: UInt8[np.ndarray, 'h w 3'], time_s: float) -> Hands:
@@ -88,11 +104,7 @@ class HandTracker:
       Points [2, 21, 3], signer's left then right, x and y in pixels, z in the same unit as x, and
       scores [2]; zeros where absent.
     """
-    self._last_ms = max(self._last_ms + 1, round(1000 * time_s))
-    image = self._mediapipe.Image(
-      image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb)
-    )
-    found = self._landmarker.detect_for_video(image, self._last_ms)
+    found = self._landmarks(rgb, max(self._last_ms + 1, self._start_ms + round(1000 * time_s)))
     height, width = rgb.shape[:2]
     points = [[(p.x, p.y, p.z) for p in hand] for hand in found.hand_landmarks]
     return assign(
@@ -100,3 +112,11 @@ class HandTracker:
       [sides[0].score for sides in found.handedness],
       np.asarray(points, np.float64).reshape(-1, *HAND_SHAPE[1:]) * [width, height, width],
     )
+
+  def _landmarks(self, rgb: np.ndarray, clock_ms: int):
+    image = self._mediapipe.Image(
+      image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb)
+    )
+    found = self._landmarker.detect_for_video(image, clock_ms)
+    self._last_ms, self._tracking = clock_ms, bool(found.hand_landmarks)
+    return found

@@ -1,9 +1,12 @@
-"""OpenCV and MediaPipe, imported when first needed: slim images lack system libraries they need."""
+"""Libraries imported when first needed: slim images lack what some load, extras may be absent."""
 
 import importlib
+import sys
 from types import ModuleType
 
 from emo_jax.errors import UserError
+
+_POSE_EXTRA = "pip install 'emo_jax[pose]'"
 
 
 def opencv() -> ModuleType:
@@ -14,6 +17,34 @@ def opencv() -> ModuleType:
 def mediapipe() -> ModuleType:
   """The module mediapipe. Raises UserError naming what to install."""
   return _imported('mediapipe', 'MediaPipe')
+
+
+def pose_format() -> ModuleType:
+  """The module pose_format, of the extra `pose`. Raises UserError naming what to install."""
+  try:
+    module = importlib.import_module('pose_format')
+    importlib.import_module('pose_format.utils.openpose')  # the hands' colours
+  except ModuleNotFoundError as error:
+    if error.name == 'pose_format':
+      raise UserError(f'pose-format is not installed: {_POSE_EXTRA}') from error
+    raise UserError(f'pose-format cannot be loaded ({error}): {_POSE_EXTRA}') from error
+  return module
+
+
+def openvino() -> ModuleType:
+  """The module openvino, kept from reporting its use over the network at import.
+
+  Raises UserError naming what to install.
+  """
+  name = 'openvino_telemetry'
+  there = sys.modules.get(name)
+  sys.modules[name] = None  # OpenVINO falls back to a stub of its own
+  try:
+    return _imported('openvino', 'OpenVINO')
+  finally:
+    del sys.modules[name]
+    if there is not None:
+      sys.modules[name] = there
 
 
 def missing(what: str, error: Exception) -> UserError:

@@ -1,29 +1,6 @@
 import numpy as np
-import pytest
 
 from emo_jax.video import boxes as box_math
-
-
-def dense(size, out):
-  """The area resize as a plain matrix: the mean of the input interval under every output pixel."""
-  matrix = np.zeros((out, size))
-  for row in range(out):
-    low, high = row * size / out, (row + 1) * size / out
-    for column in range(size):
-      matrix[row, column] = max(0, min(column + 1, high) - max(column, low)) * out / size
-  return matrix
-
-
-@pytest.mark.parametrize(
-  'size, out', [(480, 288), (101, 60), (83, 7), (13, 12), (12, 12), (1080, 33)]
-)
-def test_area_bands_are_the_area_resize(size, out):
-  index, weight = box_math.area_bands(size, out)
-  matrix = np.zeros((weight.shape[0], weight.shape[1], size))
-  for block in range(len(index)):
-    np.add.at(matrix[block].T, index[block], weight[block].T)
-  np.testing.assert_allclose(matrix.reshape(-1, size)[:out], dense(size, out), atol=2e-4)
-  np.testing.assert_allclose(weight.sum(axis=2).reshape(-1)[:out], 1, atol=1e-4)
 
 
 def test_a_box_falls_to_a_better_one_that_falls_itself():

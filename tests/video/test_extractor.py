@@ -1,7 +1,6 @@
 import dataclasses
 import hashlib
 
-import jax
 import numpy as np
 import pytest
 
@@ -42,22 +41,22 @@ def test_a_clip_does_not_depend_on_the_videos_before(age, extractor, shared):
   assert same(extractor.extract(shared / 'data/signing/Jsl_age.mp4'), age)
 
 
-def test_networks_run_in_full_float32(extractor, shared):
-  seen = []
-  extractor.extract(
-    shared / 'data/signing/Jsl_swim.mp4',
-    lambda *_: seen.append(jax.config.jax_default_matmul_precision),
-  )
-  assert set(seen) == {'highest'}
-
-
 def test_frames_without_a_face_are_zero(extractor, shared):
   made = extractor.extract(shared / 'data/edge/no_face.mp4')
   assert not made.face_present.any()
   assert not made.face.any() and not made.face_score.any() and not made.face_box.any()
 
 
-@pytest.mark.slow
+def test_landmarks_lie_in_the_face(age):
+  x0, y0, x1, y1 = np.moveaxis(age.face_box, -1, 0)
+  x, y = np.moveaxis(age.face_points, -1, 0)
+  assert (x0[:, None] < x).all() and (x < x1[:, None]).all()
+  assert (y0[:, None] < y).all() and (y < y1[:, None]).all()
+  left_eye, right_eye, nose, left_mouth, right_mouth = np.moveaxis(age.face_points, 1, 0)
+  assert (left_eye[:, 0] < right_eye[:, 0]).all() and (left_mouth[:, 0] < right_mouth[:, 0]).all()
+  assert (left_eye[:, 1] < nose[:, 1]).all() and (nose[:, 1] < left_mouth[:, 1]).all()
+
+
 def test_a_person_is_followed_over_chunks(extractor, shared):
   made = extractor.extract(shared / 'data/edge/face_noface.mov')
   assert made.face_present[:15].all() and not made.face_present[16:].any()
@@ -68,14 +67,19 @@ def test_the_key_names_what_changes_the_numbers(extractor, hand_task):
   assert provenance.is_random(extractor.key)
   assert extractor.key['sampling'] == 'index-5hz'
   assert len(extractor.key['hand_model']) == len(hashlib.sha256().hexdigest())
-  by_time = Extractor(resnet.random_variables(0), 'random:0', hand_task, sampling='time')
-  assert provenance.differences(extractor.key, by_time.key) == [
-    'sampling: index-5hz against time-5hz'
+  other = Extractor(
+    resnet.random_variables(0), 'random:0', hand_task, sampling='time', search='full'
+  )
+  assert provenance.differences(extractor.key, other.key) == [
+    'detector: mtcnn-1.0.0-follow against mtcnn-1.0.0-full',
+    'sampling: index-5hz against time-5hz',
   ]
 
 
 def test_what_cannot_be_loaded(hand_task, tmp_path):
   with pytest.raises(UserError, match='unknown sampling rule'):
     Extractor({}, 'random:0', hand_task, 'never')
+  with pytest.raises(UserError, match="unknown face search 'none'; there are follow, full"):
+    Extractor({}, 'random:0', hand_task, search='none')
   with pytest.raises(UserError, match='the hand landmarker cannot be read'):
     Extractor({}, 'random:0', tmp_path / 'absent.task')

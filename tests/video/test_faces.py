@@ -3,15 +3,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emo_jax.models import resnet
+from emo_jax.video import engines
 from emo_jax.video.decode import Video
-from emo_jax.video.faces import FaceDetector, Follower, crop_and_resize, crop_face
+from emo_jax.video.engines.flax_engine import crop_and_resize
+from emo_jax.video.faces import FaceDetector, crop_face
 
 CONFIDENT = 0.9
 
 
-@pytest.fixture(scope='module')
-def detector():
-  return FaceDetector()
+@pytest.fixture(scope='module', params=['flax', 'openvino'])
+def detector(request):
+  return FaceDetector(engines.open_engine(request.param, 'float32', resnet.random_variables(0)))
 
 
 def read(path, wanted):
@@ -35,7 +38,7 @@ def compare(detector, folder, expected):
   for file, frames in expected.items():
     rgb = read(folder / file, {n for n, _ in frames})
     assert len(rgb) == len(frames)
-    for (_, faces), (boxes, scores) in zip(frames, detector.detect(rgb), strict=True):
+    for (_, faces), (boxes, scores, _) in zip(frames, detector.detect(rgb), strict=True):
       assert boxes.dtype == scores.dtype == np.float32
       theirs = np.asarray([f['box_xywh'] for f in faces if f['confidence'] > CONFIDENT])
       ours = boxes[scores > CONFIDENT]
@@ -69,21 +72,22 @@ def test_five_faces_of_the_reference(detector, golden, shared):
 def test_nothing_in_a_video_without_faces(detector, golden, shared):
   frames = golden('edge')['no_face.mp4']
   rgb = read(shared / 'data/edge/no_face.mp4', {n for n, _ in frames})
-  assert [len(boxes) for boxes, _ in detector.detect(rgb)] == [0] * len(frames)
+  assert [len(faces.boxes) for faces in detector.detect(rgb)] == [0] * len(frames)
 
 
 def test_a_frame_does_not_depend_on_its_neighbours(detector, shared):
   rgb = read(shared / 'data/signing/Jsl_age.mp4', set(range(0, 36, 6)))
   together = detector.detect(rgb)
   alone = detector.detect(rgb[4:5]) + detector.detect(rgb[[5, 4, 0]])
-  for i, (boxes, scores) in zip((4, 5, 4, 0), alone, strict=True):
-    np.testing.assert_allclose(boxes, together[i][0], atol=1e-3)
-    np.testing.assert_allclose(scores, together[i][1], atol=1e-5)
+  for i, faces in zip((4, 5, 4, 0), alone, strict=True):
+    np.testing.assert_allclose(faces.boxes, together[i].boxes, atol=1e-3)
+    np.testing.assert_allclose(faces.scores, together[i].scores, atol=1e-5)
+    np.testing.assert_allclose(faces.points, together[i].points, atol=1e-3)
 
 
 @pytest.mark.parametrize('shape', [(10, 10), (31, 200)])
 def test_small_frames(detector, shape):
-  assert [len(b) for b, _ in detector.detect(np.zeros((1, *shape, 3), np.uint8))] == [0]
+  assert [len(f.boxes) for f in detector.detect(np.zeros((1, *shape, 3), np.uint8))] == [0]
 
 
 def test_no_frames(detector):
@@ -118,27 +122,3 @@ def test_crop_has_no_margin_and_stays_in_the_frame():
     assert crop_face(rgb, np.asarray(outside)).shape == (224, 224, 3)
   area = cv2.resize(rgb[5:45, 5:75], (224, 224), interpolation=cv2.INTER_AREA)
   assert (crop_face(rgb, np.asarray([5.0, 5, 75, 45])) == area).all()
-
-
-def face(x, y, side):
-  return [x, y, x + side, y + side]
-
-
-def test_the_largest_face_is_followed_while_it_is_visible():
-  follower = Follower()
-  assert follower.pick(0.0, np.asarray([face(0, 0, 40.0), face(200, 0, 60)])) == 1
-  # The other person comes closer to the camera and is larger now.
-  assert follower.pick(0.2, np.asarray([face(0, 0, 90.0), face(210, 5, 55)])) == 1
-  # The person turns away: nobody else is taken for them.
-  assert follower.pick(0.4, np.asarray([face(0, 0, 90.0)])) is None
-  assert follower.pick(0.6, np.zeros((0, 4))) is None
-  assert follower.pick(0.8, np.asarray([face(0, 0, 90.0), face(215, 5, 55)])) == 1
-
-
-def test_after_a_second_out_of_sight_the_largest_face_is_taken():
-  follower = Follower()
-  assert follower.pick(0.0, np.asarray([face(200, 0, 60.0)])) == 0
-  others = np.asarray([face(0, 0, 30.0), face(0, 100, 90)])
-  assert follower.pick(0.8, others) is None
-  assert follower.pick(1.0, others) == 1
-  assert follower.pick(1.2, np.asarray([face(0, 0, 200.0), face(0, 105, 90)])) == 1

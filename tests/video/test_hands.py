@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from emo_jax.errors import UserError
+from emo_jax.video import sampling
 from emo_jax.video.decode import Video
 from emo_jax.video.hands import HandTracker, assign
 
@@ -100,3 +103,23 @@ def test_time_may_stand_still(hand_task, frames):
 def test_a_file_that_is_no_landmarker():
   with pytest.raises(UserError, match='not a hand landmarker'):
     HandTracker(b'nothing of the kind')
+
+
+def test_a_video_begun_anew_is_as_good_as_a_new_tracker(hand_task, shared):
+  task = hand_task.read_bytes()
+  clips = [
+    [(frame.rgb, frame.time_s) for frame in sampling.sample(Video(path), 'index')]
+    for path in sorted((shared / 'data/signing').glob('Jsl_[a-c]*.mp4'))
+  ]
+  carried = 0
+  with HandTracker(task) as shared_tracker:
+    for frames in clips:
+      shared_tracker.start(Path('any.mp4'))
+      with HandTracker(task) as own_tracker:
+        for rgb, time_s in frames:
+          (points, score), (own_points, own_score) = (
+            tracker.detect(rgb, time_s) for tracker in (shared_tracker, own_tracker)
+          )
+          assert np.array_equal(points, own_points) and np.array_equal(score, own_score)
+      carried += (score > 0).any()
+  assert carried  # or no clip would have had anything to forget

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -21,3 +22,31 @@ def test_a_missing_package(monkeypatch):
   monkeypatch.setitem(sys.modules, 'cv2', None)
   with pytest.raises(UserError, match='OpenCV is not installed: pip install emo_jax'):
     libraries.opencv()
+
+
+def test_a_missing_extra(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'pose_format', None)
+  monkeypatch.delitem(sys.modules, 'pose_format.utils.openpose', raising=False)
+  with pytest.raises(
+    UserError, match=r"^pose-format is not installed: pip install 'emo_jax\[pose\]'$"
+  ):
+    libraries.pose_format()
+
+
+def test_an_extra_that_lacks_a_package_of_its_own(monkeypatch):
+  for name in [n for n in sys.modules if n.split('.')[0] == 'pose_format']:
+    monkeypatch.delitem(sys.modules, name)
+  monkeypatch.setitem(sys.modules, 'pose_format.utils', None)
+  with pytest.raises(UserError, match=r"pose-format cannot be loaded \(.*'emo_jax\[pose\]'$"):
+    libraries.pose_format()
+
+
+def test_openvino_does_not_report_its_use():
+  code = (
+    'import sys\n'
+    'from emo_jax.video import libraries\n'
+    'libraries.openvino()\n'
+    'loaded = {name.split(".")[0] for name, module in sys.modules.items() if module}\n'
+    'assert "openvino" in loaded and "openvino_telemetry" not in loaded\n'
+  )
+  subprocess.run([sys.executable, '-W', 'error', '-c', code], check=True)

@@ -121,3 +121,5 @@ HAND_SCORE = (0.8, 1.0)
 # Assumed, in pixels: centre, side, deviation between signers and jitter between frames.
 FACE_CENTRE, FACE_SIDE, FACE_DEVIATION, FACE_JITTER = (222.0, 130.0), 100.0, 10.0, 1.0
 FACE_SCORE = (0.97, 1.0)
+# Eyes, nose, corners of the mouth as shares of the box.
+FACE_LANDMARKS = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))

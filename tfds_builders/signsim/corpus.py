@@ -93,6 +93,7 @@ def draw(seed: int, plan: Plan, giver: Plan, variant: str = '') -> Clip:
     face_present=np.ones(frames, bool),
     face_score=face_score,
     face_box=face_box,
+    face_points=face.landmarks(face_box),
     hand_points=points,
     hand_score=score,
     time_s=(steps * c.FRAME_STEP / c.FPS).astype(np.float32),

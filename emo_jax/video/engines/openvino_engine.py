@@ -1,0 +1,104 @@
+"""The frozen networks in OpenVINO, for CPUs."""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from emo_jax.video import libraries
+from emo_jax.video.engines import CANDIDATE, openvino_graphs
+
+_PRECISION = {'bfloat16': 'bf16', 'float32': 'f32'}
+
+
+class OpenVinoEngine:
+  """See `emo_jax.video.engines.Engine`."""
+
+  name = 'openvino'
+
+  def __init__(self, precision: str, backbone: Mapping, mtcnn: Mapping, batch: int):
+    self.batch = batch
+    self._cv2, ov = libraries.opencv(), libraries.openvino()
+    core = ov.Core()
+    embed = core.compile_model(
+      openvino_graphs.backbone(backbone, self.batch),
+      'CPU',
+      {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': _PRECISION[precision]},
+    )
+    # What is asked for is a hint: without the instructions it runs in float32.
+    kept = embed.get_property('INFERENCE_PRECISION_HINT') == ov.Type.bf16
+    self.precision = 'bfloat16' if kept else 'float32'
+    self._backbone = embed.create_infer_request()
+    # One thread: candidates are few, and the other stages have work for the other cores.
+    exact = {
+      'PERFORMANCE_HINT': 'LATENCY',
+      'INFERENCE_PRECISION_HINT': 'f32',
+      'INFERENCE_NUM_THREADS': 1,
+    }
+    self._nets = {
+      net: core.compile_model(
+        getattr(openvino_graphs, net)(mtcnn[net]), 'CPU', exact
+      ).create_infer_request()
+      for net in ('pnet', 'rnet', 'onet')
+    }
+
+  def embed(self, crops: UInt8[np.ndarray, 'b 224 224 3']) -> Float[np.ndarray, 'b 512']:
+    """See `Engine`."""
+    padding = [(0, self.batch - len(crops)), (0, 0), (0, 0), (0, 0)]
+    self._backbone.infer([np.pad(crops, padding)])
+    return self._backbone.get_output_tensor(0).data[: len(crops)].copy()
+
+  def load(self, rgb: UInt8[np.ndarray, 'n h w 3']) -> Float[np.ndarray, 'n h w 3']:
+    """See `Engine`."""
+    return (rgb.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 128)
+
+  def propose(
+    self, frames: Float[np.ndarray, 'n h w 3'], shape: tuple[int, int]
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """See `Engine`."""
+    area = self._cv2.INTER_AREA
+    level = np.stack([self._cv2.resize(x, shape[::-1], interpolation=area) for x in frames])
+    return self._run('pnet', [level])
+
+  def judge(
+    self,
+    net: str,
+    frames: Float[np.ndarray, 'n h w 3'],
+    frame: Int[np.ndarray, ' k'],
+    boxes: Float[np.ndarray, 'k 4'],
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """See `Engine`. The candidates come frame by frame."""
+    size, (height, width) = CANDIDATE[net], frames.shape[1:3]
+    found = [(np.zeros((0, 4)), np.zeros((0, 10)), np.zeros(0))]
+    for f, rows in itertools.groupby(range(len(boxes)), key=lambda row: frame[row]):
+      mine = boxes[list(rows)]
+      planes = np.ascontiguousarray(frames[f].transpose(2, 0, 1))[None]
+      # Few shapes, for which the networks are made ready once each.
+      padding = (1 << (len(mine) - 1).bit_length()) - len(mine)
+      padded = np.pad(mine, ((0, padding), (0, 0))).astype(np.float32)
+      outputs = self._run(net, [planes, _grid(padded, size, width, height)])
+      offsets, *points, scores = (x[: len(mine)] for x in outputs)
+      found.append((offsets, points[0] if points else np.zeros((len(mine), 10)), scores))
+    offsets, points, scores = (np.concatenate(x) for x in zip(*found, strict=True))
+    return offsets, points, scores.astype(np.float32)
+
+  def _run(self, net: str, inputs: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    request = self._nets[net]
+    request.infer(inputs)
+    return tuple(tensor.data.copy() for tensor in request.output_tensors)
+
+
+def _grid(boxes: Float[np.ndarray, 'k 4'], size: int, width: int, height: int) -> np.ndarray:
+  """[1, k * size, size, 2] points of the candidates, from -1 to 1 between the corner pixels."""
+  steps = np.arange(size, dtype=np.float32)[None, :]
+
+  def axis(low: np.ndarray, high: np.ndarray, last: int) -> np.ndarray:
+    at = low[:, None] * last + steps * ((high - low)[:, None] * (last / (size - 1)))
+    beyond = (at < 0) | (at > last)
+    return np.where(beyond, -3, at * (2 / max(last, 1)) - 1)  # -3: far outside, hence zero
+
+  grid = np.empty((len(boxes), size, size, 2), np.float32)
+  grid[..., 0] = axis(boxes[:, 0], boxes[:, 2], width - 1)[:, None, :]
+  grid[..., 1] = axis(boxes[:, 1], boxes[:, 3], height - 1)[:, :, None]
+  return grid.reshape(1, -1, size, 2)
