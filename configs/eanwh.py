@@ -23,6 +23,9 @@ def get_config():
   config.model = dict(inputs=('face', 'hands'), hidden=(512, 256), dropout=0.2)
   config.temporal = 'windows'  # or 'sequence'
   config.no_face = 'hold'  # or 'drop' (the reference), 'mask'
+  # Least share of a clip's frames, of all of them, with a face and with at least one hand (0: no
+  # limit). Clips below are marked: train.low_coverage keeps or drops them, scores count them all.
+  config.min_coverage = dict(face=0.5, hands=0.0)
   config.init_weights = ''  # a converted .safetensors to start the head from; hands start at zero
 
   config.data = dict(
@@ -44,6 +47,7 @@ def get_config():
     total_steps=0,  # instead of epochs
     class_weights='balanced',  # or 'none'
     label_smoothing=0.0,
+    low_coverage='keep',  # or 'drop'
   )
   config.eval = dict(segment='full', batch_size=64, aggregate='mean')  # or 'mode'
   config.select = 'best_val'  # or 'last'

@@ -20,6 +20,7 @@ def get_config():
   with config.unlocked():
     config.name, config.task = 'jsl_handedness', 'sign_handedness'
     config.model.inputs, config.select = ('hands',), 'last'
+    config.min_coverage = dict(face=0.0, hands=0.5)
     config.data.train = 'ejsl:signer_d+signer_f'
     config.data.validation = 'ejsl:signer_a'
     config.data.test = ('ejsl:signer_b+signer_c+signer_e+signer_g+signer_h',)

@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from emo_jax import input_pipeline, labels, preprocess
+from emo_jax import coverage, input_pipeline, labels, preprocess
 from emo_jax.errors import UserError, require
 
 _CHOICES = {
   'temporal': ('windows', 'sequence'),
   'no_face': preprocess.NO_FACE,
+  'train.low_coverage': coverage.CHOICES,
   'train.segment': preprocess.SEGMENTS,
   'eval.segment': preprocess.SEGMENTS,
   'train.class_weights': ('none', 'balanced'),
@@ -44,11 +45,12 @@ def check(config: Mapping[str, Any]) -> None:
   for path, known in _CHOICES.items():
     require(_field(config, path), known, f'config.{path}')
   for path, (low, high) in _RANGES.items():
-    value = _field(config, path)
-    if not low <= value <= high:
-      top = '' if high == math.inf else f' and at most {high}'
-      raise UserError(f'config.{path} is {value}; it must be at least {low}{top}')
+    _check_range(path, _field(config, path), low, high)
+  for what, limit in config['min_coverage'].items():
+    require(what, coverage.SHARES, 'a limit of config.min_coverage')
+    _check_range(f'min_coverage.{what}', limit, 0, 1)
   _check_duration(config['train'])
+  _check_decay(config['optim'])
   _check_model(config)
 
 
@@ -56,6 +58,20 @@ def _field(config: Mapping[str, Any], path: str) -> Any:
   for name in path.split('.'):
     config = config[name]
   return config
+
+
+def _check_range(path: str, value: float | int, low: float | int, high: float | int) -> None:
+  if not low <= value <= high:
+    top = '' if high == math.inf else f' and at most {high}'
+    raise UserError(f'config.{path} is {value}; it must be at least {low}{top}')
+
+
+def _check_decay(optim: Mapping[str, Any]) -> None:
+  if optim['name'] == 'adam' and optim['weight_decay']:
+    raise UserError(
+      f'config.optim.weight_decay is {optim["weight_decay"]}, which adam does not apply: set it to '
+      '0 or config.optim.name to adamw'
+    )
 
 
 def _check_duration(train: Mapping[str, Any]) -> None:

@@ -79,6 +79,7 @@ def finish(
     random_backbone=provenance.is_random(training.key),
     params=report.parameter_counts(fitted.params),
     trained_on=training.spec,
+    training_clips=fitted.clips,
     selected_on=validation.spec,
     selected_step=fitted.step,
     temperature=fitted.temperature,
@@ -117,6 +118,7 @@ class Scorer:
     entry = dict(corpus=corpus, split=name, segment=how.segment, task=how.task)
     entry |= predictions.score(predictions.read(path), how.task)
     entry |= dict(
+      min_coverage=dict(how.min_coverage),
       features=dict(split.key),
       synthetic=provenance.is_synthetic(split.key),
       random_backbone=provenance.is_random(split.key),
@@ -124,7 +126,8 @@ class Scorer:
     )
     print(
       f'{split.spec} ({how.segment}): {entry["n"]} of {len(found)} clips are labelled for '
-      f'{how.task}, {entry["n_without_face"]} have no face',
+      f'{how.task}, {entry["n_without_face"]} have no face, '
+      f'{entry["n_low_coverage"]} are marked for low coverage',
       file=sys.stderr,
     )
     return entry

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emo_jax import input_pipeline, labels, metrics, parallel, preprocess
+from emo_jax import coverage, input_pipeline, labels, metrics, parallel, preprocess
 from emo_jax.corpora import Split
 from emo_jax.input_pipeline import Recipe
 from emo_jax.models.ean import Model
@@ -32,6 +32,8 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
   """How clips are prepared for `part` (`train` or `eval`) of a run."""
   return Recipe(
     task=config['task'],
+    # Runs of earlier versions had no limit.
+    min_coverage=config.get('min_coverage', {}),
     segment=segment or config[part]['segment'],
     no_face=config['no_face'],
     temporal=config['temporal'],
@@ -90,7 +92,10 @@ class Predictor:
       for example, row in zip(examples, p, strict=True):
         true = None if example.label == labels.UNKNOWN else names[example.label]
         probabilities = {name: float(x) for name, x in zip(names, row, strict=True)}
-        found.append(Prediction(example.id, true, probabilities, example.length > 0))
+        low = coverage.low(example.coverage, how.min_coverage)
+        marks = [what for what, is_low in low.items() if is_low]
+        has_face = example.length > 0
+        found.append(Prediction(example.id, true, probabilities, has_face, example.coverage, marks))
     return found
 
 

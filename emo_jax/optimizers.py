@@ -18,7 +18,13 @@ def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
 
 
 def optimizer(config: Mapping[str, Any], rate: optax.Schedule) -> optax.GradientTransformation:
-  """Gradients clipped by their global norm (0: not), then the update and decoupled decay."""
+  (
+    """Gradients clipped by their global norm (0: not), then the update and decoupled decay.
+
+  Adam has no decay (emo_jax.config_check refuses one).
+  """
+    ''
+  )
   decay = optax.add_decayed_weights(config['weight_decay'])
   update = {
     'adamw': [optax.scale_by_adam(), decay],

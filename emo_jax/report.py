@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from emo_jax import figures, run_dir, weights
+from emo_jax import coverage, figures, run_dir, weights
 
 # ResNet-50 with its 512-d layer and static 7-way head, batch norm statistics included.
 BACKBONE_PARAMETERS = sum(math.prod(shape) for shape in weights.backbone_shapes().values())
@@ -92,7 +92,53 @@ def summary(report: Mapping[str, Any], paper: PaperScores) -> str:
   """What a run prints at its end."""
   lines = [f'{report["name"]}: {report["task"]}, trained on {report["trained_on"]}']
   lines += [f'** {caveat(report)} **'] if caveat(report) else []
-  return '\n'.join([*lines, markdown_table(*table(report, paper))])
+  lines += [markdown_table(*table(report, paper))]
+  if any(e.get('n_low_coverage') for e in report['evals']):
+    lines += ['Low coverage:', markdown_table(*coverage_table(report))]
+  return '\n'.join(lines)
+
+
+def coverage_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+  """Head and rows of how many clips are marked, and of the scores in per cent with and without.
+
+  Evaluations of earlier versions, which did not look, have no row.
+  """
+  head = ['corpus', 'segment', 'clips', 'without face', 'marked']
+  head += [f'{what}: all / unmarked' for what in ('labelled', 'wAcc', 'macro F1')]
+  rows = []
+  for e in report['evals']:
+    if 'n_low_coverage' not in e:
+      continue
+    limits = coverage.low_text(e['min_coverage'], e['low_coverage'])
+    counts = [str(e['n_clips']), str(e['n_without_face']), f'{e["n_low_coverage"]} ({limits})']
+    unmarked = e['without_low_coverage']
+    both = [f'{e["n"]} / {unmarked["n"]}']
+    both += [f'{_percent(e[k])} / {_percent(unmarked[k])}' for k in ('wacc', 'macro_f1')]
+    rows.append([f'{e["corpus"]}:{e["split"]}{_mark(e)}', e['segment'], *counts, *both])
+  return head, rows
+
+
+def _coverage(report: Mapping[str, Any]) -> list[str]:
+  """The report's section on clips in which little was seen."""
+  head, rows = coverage_table(report)
+  clips = report.get('training_clips')
+  if not rows and not clips:  # a run of an earlier version
+    return []
+  parts = [
+    '## Coverage',
+    'A clip is marked if the share of its frames with a face, or with at least one hand (`hands`), '
+    'is below the limit in `config.min_coverage`. All frames of the clip count, whatever '
+    'segment is read. Marked clips are scored like every other; behind the stroke are the scores '
+    'without them.',
+  ]
+  if clips:
+    limits = coverage.low_text(clips['min_coverage'], clips['low_coverage'])
+    parts.append(
+      f'Of the {clips["clips"]} clips of {report["trained_on"]}, {clips["usable"]} have a face and '
+      f'a label; {clips["n_low_coverage"]} of these are marked ({limits}) and were '
+      f'{coverage.CHOICES[clips["choice"]]} in training, which left {clips["learnt_from"]}.'
+    )
+  return [*parts, markdown_table(head, rows)] if rows else parts
 
 
 def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[str, Path]) -> str:
@@ -112,6 +158,7 @@ def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[s
     'All figures are per cent. wAcc is the mean recall over the classes that occur; macro F1 is '
     'over all classes; a clip without any face counts with uniform probabilities.',
     markdown_table(*table(report, paper)),
+    *_coverage(report),
     '## F1 per class',
     markdown_table(['corpus', 'segment', *names], per_class),
     '## Figures',

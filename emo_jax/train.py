@@ -13,6 +13,7 @@ import optax
 from emo_jax import (
   config_check,
   corpora,
+  coverage,
   inference,
   input_pipeline,
   labels,
@@ -39,17 +40,60 @@ class Fitted:
     params: the selected ones, on the host.
     step: at which they were reached.
     temperature: fitted on the validation split.
+    clips: how many were learnt from and why (`clips_to_learn_from`).
   """
 
   params: Any
   step: int
   temperature: float
+  clips: dict[str, Any]
 
 
 def total_steps(config: Mapping[str, Any], steps_per_epoch: int) -> int:
   """How long to train, from `total_epochs` or `total_steps`, whichever is not 0."""
   how = config['train']
   return how['total_steps'] or max(1, round(how['total_epochs'] * steps_per_epoch))
+
+
+def clips_to_learn_from(
+  config: Mapping[str, Any], survey: input_pipeline.Survey, spec: str
+) -> tuple[np.ndarray, dict[str, Any]]:
+  """Indices of the training split's clips that are learnt from, and how many there are of which.
+
+  Clips without a label or without any face teach nothing and are left out. Of the usable ones left,
+  those below a limit of `config.min_coverage` are kept or dropped by `config.train.low_coverage`.
+
+  Returns:
+    The indices, ascending, and counts: all `clips`, `usable`, `n_low_coverage` among these,
+    `low_coverage` per limit, `learnt_from`; beside `min_coverage` and the `choice` of the config.
+
+  Raises:
+    UserError: no clip is left.
+  """
+  limits, choice = config['min_coverage'], config['train']['low_coverage']
+  clips = len(survey.label)
+  usable = (survey.label != labels.UNKNOWN) & survey.has_face
+  if not usable.any():
+    raise UserError(f'{spec}: none of its {clips} clips has a face and a label of {config["task"]}')
+  low = coverage.low(survey.coverage, limits)
+  marked = usable & np.any([np.zeros(clips, bool), *low.values()], axis=0)
+  keep = usable & ~marked if choice == 'drop' else usable
+  counts = dict(
+    clips=clips,
+    usable=int(usable.sum()),
+    n_low_coverage=int(marked.sum()),
+    low_coverage={what: int((usable & is_low).sum()) for what, is_low in low.items()},
+    learnt_from=int(keep.sum()),
+    min_coverage=dict(limits),
+    choice=choice,
+  )
+  said = coverage.low_text(limits, counts['low_coverage'])
+  if not keep.any():
+    raise UserError(
+      f'{spec}: config.train.low_coverage=drop leaves none of its {counts["usable"]} clips with a '
+      f'face and a label ({said}): lower config.min_coverage or keep them'
+    )
+  return np.flatnonzero(keep), counts
 
 
 def class_weights(label: np.ndarray, num_labels: int, rule: str) -> np.ndarray:
@@ -146,7 +190,7 @@ def fit(
   Args:
     config: of the run (configs/eanwh.py).
     workdir: where checkpoints and metrics go.
-    train: clips to learn from; unlabelled ones and those without a face are left out.
+    train: clips to learn from (`clips_to_learn_from`).
     validation: clips of unseen signers for selection and temperature.
     after_step: called with the number of steps done.
 
@@ -157,12 +201,13 @@ def fit(
   devices = parallel.devices(config['devices'])
   how = inference.recipe(config, 'train', len(devices))
   survey = input_pipeline.survey(train, how.task)
-  keep = np.flatnonzero((survey.label != labels.UNKNOWN) & survey.has_face)
-  if not len(keep):
-    raise UserError(
-      f'{train.spec}: none of its {len(survey.label)} clips has a face and a label of {how.task}'
-    )
-  print(f'training on {len(keep)} of {len(survey.label)} clips of {train.spec}', file=sys.stderr)
+  keep, clips = clips_to_learn_from(config, survey, train.spec)
+  low = coverage.low_text(clips['min_coverage'], clips['low_coverage'])
+  print(
+    f'training on {len(keep)} of {clips["clips"]} clips of {train.spec}; low coverage: '
+    f'{clips["n_low_coverage"]} marked ({low}), {coverage.CHOICES[clips["choice"]]}',
+    file=sys.stderr,
+  )
   per_epoch = -(-len(keep) // how.batch_size)
   steps = total_steps(config, per_epoch)
 
@@ -208,7 +253,8 @@ def fit(
     after_step(step)
   log.close()
   checkpoints.close()
-  return Fitted(best['params'], int(best['step']), held_out.temperature(best['params']))
+  temperature = held_out.temperature(best['params'])
+  return Fitted(best['params'], int(best['step']), temperature, clips)
 
 
 def _mean_loss(state: State, devices: list[jax.Device]) -> tuple[State, float]:

@@ -121,6 +121,16 @@ def test_features_that_are_not_finite_are_named_with_their_clip(tmp_path):
     (dict(log_steps=0), 'log_steps is 0'),
     (dict(checkpoint_steps=-1), 'checkpoint_steps is -1'),
     (dict(seed=-1), 'seed is -1'),
+    (dict(min_coverage__face=1.5), 'min_coverage.face is 1.5; .* at most 1'),
+    (
+      dict(min_coverage__hand=0.5),
+      "limit of config.min_coverage is 'hand'; it must be one of face",
+    ),
+    (
+      dict(train__low_coverage='skip'),
+      "train.low_coverage is 'skip'; it must be one of keep, drop",
+    ),
+    (dict(optim__name='adam'), 'weight_decay is 0.0001, which adam does not apply'),
     (dict(model__inputs=('voice',)), 'model.inputs is .*must name some of'),
     (dict(model__inputs=()), 'model.inputs is'),
     (dict(model__hidden=(16,)), 'model.hidden is .*two layers'),
@@ -142,7 +152,7 @@ def test_impossible_configs_are_one_line(tmp_path, changes, message):
   'changes',
   [
     dict(optim__name='sgd', optim__learning_rate=1e-2),
-    dict(optim__name='adam', optim__schedule='constant'),
+    dict(optim__name='adam', optim__weight_decay=0.0, optim__schedule='constant'),
     dict(train__label_smoothing=0.1, train__class_weights='none', optim__clip_norm=0.0),
     dict(model__inputs=('face',), no_face='drop', train__segment='last_2s'),
     dict(eval__aggregate='mode', eval__segment='random_2s', no_face='mask'),
