@@ -2,11 +2,13 @@
 
   python -m emo_jax.bench extract VIDEO... [--peer=COMMAND] [--weights=FILE|random]
   python -m emo_jax.bench embed
+  python -m emo_jax.bench precision VIDEO... --checkpoint=WORKDIR
 
 Each prints one line of JSON. `extract` takes videos through all stages; `--peer` is a command that
 gets the same videos and ends with a line of JSON that holds `sampled_frames_per_s`. `embed` runs
 the face backbone alone, beside PyTorch's where it is installed. Contenders take turns, so that what
-else the machine does falls on all of them; figures are medians.
+else the machine does falls on all of them; figures are medians. `precision` says what bfloat16 does
+to the features of videos and to what a finished run says of them.
 """
 
 import argparse
@@ -25,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from emo_jax import parallel
+from emo_jax import experiment, inference, parallel
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.models import resnet
 from emo_jax.video import engines, extractor, following, hand_model, sampling
-from emo_jax.video.pipeline import Failure, Part, Task
+from emo_jax.video.assembly import Failure, Part, Task
 
 BOBSL_HOURS = 1460
 _WEEK = 7
@@ -38,7 +40,7 @@ _WEEK = 7
 def main(argv: Sequence[str]) -> int:
   """Runs a benchmark and prints its line. Raises UserError for a user's mistake."""
   arguments = _arguments(argv)
-  measured = extract(arguments) if arguments.bench == 'extract' else embed(arguments)
+  measured = _BENCHES[arguments.bench](arguments)
   print(json.dumps(dict(bench=arguments.bench, **measured, device=_device())))
   return 0
 
@@ -98,18 +100,18 @@ def _extracted(run: extractor.Extractor, videos: Sequence[Path]) -> dict[str, An
         faces += int(event.clip.face_present.sum())
         if event.last:
           # To the end of the last sampled frame, which stands for its share of the video.
-          period = sampling.step(event.clip.fps) / event.clip.fps
-          video_s += float(event.clip.time_s[-1]) + period
+          fps = float(event.clip.fps)
+          video_s += float(event.clip.time_s[-1]) + sampling.step(fps) / fps
   wall = time.perf_counter() - began
   stages = {stage: round(spent - before.get(stage, 0), 2) for stage, spent in run.busy_s.items()}
   measured = dict(
     videos=len(videos),
     sampled_frames=frames,
     faces=faces,
-    video_s=round(video_s, 2),
+    video_s=round(float(video_s), 2),
     wall_s=round(wall, 2),
     sampled_frames_per_s=round(frames / wall, 2),
-    video_s_per_s=round(video_s / wall, 3),
+    video_s_per_s=round(float(video_s) / wall, 3),
     stage_s=stages,
   )
   if parallel.platform() != 'cpu':
@@ -180,6 +182,46 @@ def embed(arguments: argparse.Namespace) -> dict[str, Any]:
   return measured | ({f'{ours}_times_torch': times} if times else {})
 
 
+def precision(arguments: argparse.Namespace) -> dict[str, Any]:
+  """What bfloat16 changes against float32: features, and probabilities of a finished run."""
+  finished = experiment.open_run(Path(arguments.checkpoint))
+  alone = inference.one_by_one(finished.config)
+  trained = inference.Trained(alone, finished.params, finished.report['temperature'])
+  found: dict[str, list] = {}
+  for name in engines.PRECISIONS:
+    run = extractor.open_extractor(
+      arguments.weights,
+      arguments.hand_model,
+      arguments.sampling,
+      search=arguments.search,
+      engine=arguments.engine,
+      precision=name,
+    )
+    if run.precision != name:
+      raise UserError(f'{run.engine} has no {name} on this machine')
+    clips = [run.extract(video) for video in arguments.videos]
+    splits = [inference.single(made, str(n), run.key) for n, made in enumerate(clips)]
+    said = [list(trained(split)[0].probabilities.values()) for split in splits]
+    found[name] = [np.concatenate([made.face for made in clips]), np.array(said)]
+  (rounded, p_rounded), (exact, p_exact) = (found[name] for name in ('bfloat16', 'float32'))
+  seen = exact.any(axis=1)
+  each = np.linalg.norm(rounded - exact, axis=1)[seen] / np.linalg.norm(exact, axis=1)[seen]
+  change = np.abs(p_rounded - p_exact)
+  return dict(
+    videos=len(arguments.videos),
+    frames=int(seen.sum()),
+    relative_norm=float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact)),
+    relative_norm_of_a_frame=dict(median=float(np.median(each)), largest=float(each.max())),
+    probability_change=dict(median=float(np.median(change)), largest=float(change.max())),
+    decisions_changed=int((p_rounded.argmax(1) != p_exact.argmax(1)).sum()),
+    inputs=list(finished.config['model']['inputs']),
+    engine=run.engine,
+  )
+
+
+_BENCHES = dict(extract=extract, embed=embed, precision=precision)
+
+
 def _device() -> str:
   cores = len(os.sched_getaffinity(0))
   return f'{parallel.describe()}, {cores} cores of {_cpu_model()}'
@@ -206,16 +248,18 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     prog='python -m emo_jax.bench',
     description=__doc__,
   )
-  parsers = parser.add_subparsers(dest='bench', required=True, metavar='extract|embed')
+  parsers = parser.add_subparsers(dest='bench', required=True, metavar='|'.join(_BENCHES))
   whole = parsers.add_parser('extract', help='all stages, on videos')
-  whole.add_argument('videos', nargs='+', metavar='VIDEO')
+  rounding = parsers.add_parser('precision', help='what bfloat16 changes')
+  for each in (whole, rounding):
+    each.add_argument('videos', nargs='+', metavar='VIDEO')
+    each.add_argument('--weights', default='random', help='converted weights, random by default')
+    each.add_argument('--hand_model', help=f'hand_landmarker.task (env {hand_model.VARIABLE})')
+    each.add_argument('--sampling', choices=sampling.RULES, default='index')
+    each.add_argument('--search', choices=following.SEARCHES, default='follow')
+    extractor.add_engine_flags(each)
+  rounding.add_argument('--checkpoint', required=True, metavar='WORKDIR', help='of a finished run')
   whole.add_argument('--peer', help='command that extracts the same videos and prints JSON')
-  whole.add_argument('--weights', default='random', help='converted weights; only time matters')
-  whole.add_argument('--hand_model', help=f'hand_landmarker.task (env {hand_model.VARIABLE})')
-  whole.add_argument('--sampling', choices=sampling.RULES, default='index')
-  whole.add_argument('--search', choices=following.SEARCHES, default='follow')
-  whole.add_argument('--engine', choices=engines.NAMES, default='auto')
-  whole.add_argument('--precision', choices=engines.PRECISIONS, default=extractor.PRECISION)
   whole.add_argument('--readers', type=int, default=0, help='videos read at once (0: cores)')
   alone = parsers.add_parser('embed', help='the face backbone alone')
   alone.add_argument('--batch', type=int, default=16)

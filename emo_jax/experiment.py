@@ -1,5 +1,6 @@
 """A run from config to report: train, score on every test split, write the tables and figures."""
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,6 @@ from emo_jax import (
   config_check,
   corpora,
   inference,
-  input_pipeline,
-  parallel,
   predictions,
   preprocess,
   provenance,
@@ -90,47 +89,63 @@ def finish(
   if (workdir / 'report.json').exists():
     # The run had finished; what `evaluate` has added since is of the same model.
     result['evals'] = report.read(workdir)['evals']
-  scorer = Scorer(config, workdir, fitted.params, fitted.temperature)
+  trained = inference.Trained(config, fitted.params, fitted.temperature)
   for test in tests:
-    report.add(result, scorer(test, config['eval']['segment']))
+    report.add(result, score(trained, workdir, test, config['eval']['segment']))
   return report.write(workdir, result, config['paper'])
 
 
-class Scorer:
-  """Scores one run's selected model on splits, and keeps the predictions in its workdir."""
+@dataclasses.dataclass(frozen=True)
+class Finished:
+  """A finished run.
 
-  def __init__(self, config: Mapping[str, Any], workdir: Path, params: Any, temperature: float):
-    self._config, self._workdir, self._temperature = config, workdir, temperature
-    self._devices = parallel.devices(config['devices'])
-    model = inference.build_model(config)
-    self._predict = inference.Predictor(model, config['eval']['aggregate'], self._devices)
-    self._params = parallel.replicate(params, self._devices)
+  Attributes:
+    config: of the run.
+    report: contents of `report.json`.
+    params: of the selected model, on the host.
+  """
 
-  def __call__(self, split: corpora.Split, segment: str) -> dict[str, Any]:
-    """Writes `predictions/<corpus>-<split>-<segment>.jsonl`; returns an entry of `evals`."""
-    how = inference.recipe(self._config, 'eval', len(self._devices), segment)
-    frames = input_pipeline.survey(split, how.task).frames
-    found = self._predict(self._params, split, how, frames, self._temperature)
-    corpus, name = corpora.parse(split.spec)
-    file = f'{corpus}-{name}-{how.segment}.jsonl'
-    path = self._workdir / 'predictions' / run_dir.file_name(file)
-    predictions.write(path, found)
-    entry = dict(corpus=corpus, split=name, segment=how.segment, task=how.task)
-    entry |= predictions.score(predictions.read(path), how.task)
-    entry |= dict(
-      min_coverage=dict(how.min_coverage),
-      features=dict(split.key),
-      synthetic=provenance.is_synthetic(split.key),
-      random_backbone=provenance.is_random(split.key),
-      seen=False,
-    )
-    print(
-      f'{split.spec} ({how.segment}): {entry["n"]} of {len(found)} clips are labelled for '
-      f'{how.task}, {entry["n_without_face"]} have no face, '
-      f'{entry["n_low_coverage"]} are marked for low coverage',
-      file=sys.stderr,
-    )
-    return entry
+  config: dict[str, Any]
+  report: dict[str, Any]
+  params: Any
+
+
+def open_run(workdir: Path) -> Finished:
+  """Opens a finished run. Raises UserError if there is none or it has not finished."""
+  config = run_dir.read_config(workdir)
+  result = report.read(workdir)
+  params = Checkpoints(workdir / 'checkpoints').restore_state()['best']['params']
+  return Finished(config, result, params)
+
+
+def score(
+  trained: inference.Trained, workdir: Path, split: corpora.Split, segment: str
+) -> dict[str, Any]:
+  """Scores a split; writes `predictions/<corpus>-<split>-<segment>.jsonl`.
+
+  Returns:
+    An entry of `evals`.
+  """
+  task, found = trained.config['task'], trained(split, segment)
+  corpus, name = corpora.parse(split.spec)
+  path = workdir / 'predictions' / run_dir.file_name(f'{corpus}-{name}-{segment}.jsonl')
+  predictions.write(path, found)
+  entry = dict(corpus=corpus, split=name, segment=segment, task=task)
+  entry |= predictions.score(predictions.read(path), task)
+  entry |= dict(
+    min_coverage=dict(trained.config.get('min_coverage', {})),
+    features=dict(split.key),
+    synthetic=provenance.is_synthetic(split.key),
+    random_backbone=provenance.is_random(split.key),
+    seen=False,
+  )
+  print(
+    f'{split.spec} ({segment}): {entry["n"]} of {len(found)} clips are labelled for '
+    f'{task}, {entry["n_without_face"]} have no face, '
+    f'{entry["n_low_coverage"]} are marked for low coverage',
+    file=sys.stderr,
+  )
+  return entry
 
 
 def score_run(
@@ -147,8 +162,8 @@ def score_run(
   Returns:
     The entry added to `evals`.
   """
-  config = run_dir.read_config(workdir)
-  result = report.read(workdir)
+  run = open_run(workdir)
+  config, result = run.config, run.report
   require(segment or 'full', preprocess.SEGMENTS, '--segment')
   spec = f'{corpus}:{split}'
   where, _ = corpora.locate(data_dir or config['data']['dir'], spec)
@@ -156,8 +171,8 @@ def score_run(
   corpora.require_mixable(result['provenance'], other)
   if config['task'] not in other.tasks:
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
-  params = Checkpoints(workdir / 'checkpoints').restore_state()['best']['params']
-  entry = Scorer(config, workdir, params, result['temperature'])(other, segment)
+  trained = inference.Trained(config, run.params, result['temperature'])
+  entry = score(trained, workdir, other, segment or config['eval']['segment'])
   entry['seen'] = any(corpora.overlap(spec, result[k]) for k in ('trained_on', 'selected_on'))
   report.add(result, entry)
   report.write(workdir, result, config['paper'])

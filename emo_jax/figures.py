@@ -10,7 +10,7 @@ matplotlib.use('Agg')
 import numpy as np
 from matplotlib import pyplot as plt
 
-from emo_jax import files, run_dir
+from emo_jax import files, palette, run_dir
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:
@@ -24,22 +24,26 @@ def confusion(workdir: Path, entry: Mapping[str, Any], mark: str, caveat: str) -
   """Confusion matrix of one evaluation: counts, shaded by the share of the true label."""
   counts, names = np.array(entry['confusion']), entry['labels']
   share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-  size = 1.6 + 0.75 * len(names)
+  # Inches a cell: labels below one another's columns stay apart.
+  cell = max(0.75, 0.09 * max(map(len, names)))
+  size = 1.6 + cell * len(names)
   figure, axes = plt.subplots(figsize=(size + 1, size))
   image = axes.imshow(share, cmap='Blues', vmin=0, vmax=1)
   for (i, j), count in np.ndenumerate(counts):
     color = 'white' if share[i, j] > 0.55 else 'black'
     axes.text(j, i, str(count), ha='center', va='center', color=color, fontsize=9)
   ticks = range(len(names))
-  axes.set_xticks(ticks, names, rotation=40, ha='right', rotation_mode='anchor')
+  axes.set_xticks(ticks, names)
   axes.set_yticks(ticks, [f'{n} ({c})' for n, c in zip(names, counts.sum(1), strict=True)])
   axes.set_xlabel('predicted')
   axes.set_ylabel('true (clips)')
-  title = (
-    f'{entry["corpus"]}:{entry["split"]}{mark}, {entry["segment"]}, n = {entry["n"]}\n'
-    f'wAcc {100 * entry["wacc"]:.1f} %, macro F1 {100 * entry["macro_f1"]:.1f} %'
-  )
-  axes.set_title(title + (f'\n{caveat}' if caveat else ''), fontsize=9)
+  title = [
+    f'{entry["corpus"]}:{entry["split"]}, {entry["segment"]}, n = {entry["n"]}',
+    mark.strip(' ()'),
+    f'wAcc {100 * entry["wacc"]:.1f} %, macro F1 {100 * entry["macro_f1"]:.1f} %',
+    caveat,
+  ]
+  axes.set_title('\n'.join(line for line in title if line), fontsize=9, pad=12)
   figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, label='share of the true label')
   name = f'confusion-{entry["corpus"]}-{entry["split"]}-{entry["segment"]}.png'
   return _save(figure, workdir / run_dir.file_name(name))
@@ -50,18 +54,18 @@ def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Pa
   figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
   loss = [(x['step'], x['loss']) for x in lines if 'loss' in x]
   if loss:
-    left.plot(*zip(*loss, strict=True), marker='.', color='tab:blue')
+    left.plot(*zip(*loss, strict=True), marker='.', color=palette.BLUE)
   left.set(xlabel='step', ylabel='training loss (nats)', title='Training loss')
-  for field, label, color in (
-    ('macro_f1', 'macro F1', 'tab:orange'),
-    ('wacc', 'wAcc', 'tab:green'),
-    ('accuracy', 'accuracy', 'tab:gray'),
+  for field, label, color, marker in (
+    ('macro_f1', 'macro F1', palette.VERMILLION, 'o'),
+    ('wacc', 'wAcc', palette.BLUE, 's'),
+    ('accuracy', 'accuracy', palette.BLACK, '^'),
   ):
     points = [
       (x['step'], 100 * x[k]) for x in lines if x.get(k := f'validation/{field}') is not None
     ]
     if points:
-      right.plot(*zip(*points, strict=True), marker='o', label=label, color=color)
+      right.plot(*zip(*points, strict=True), marker=marker, label=label, color=color)
   right.set(xlabel='step', ylabel='per cent', title='Validation', ylim=(-3, 103))
   if right.lines:
     right.legend()
@@ -76,16 +80,17 @@ def effects(folder: Path, found: Mapping[str, Mapping[str, Any]]) -> Path:
   """Effects with their intervals and the value of every seed, one row each."""
   figure, axes = plt.subplots(figsize=(9, 0.5 * len(found) + 1.2))
   for row, effect in enumerate(found.values()):
-    color = 'tab:green' if effect['verdict'] == 'holds' else 'tab:red'
+    holds = effect['verdict'] == 'holds'
+    color, marker = (palette.BLUE, 'o') if holds else (palette.VERMILLION, 'X')
     low, high = 100 * effect['low'], 100 * effect['high']
     axes.plot([low, high], [row, row], color=color, linewidth=3, alpha=0.5)
-    axes.plot(100 * effect['mean'], row, 'o', color=color)
+    axes.plot(100 * effect['mean'], row, marker, color=color, markersize=8)
     seeds = 100 * np.array(effect['seeds'])
     axes.plot(seeds, np.full(len(seeds), row), '|', color='black', markersize=10)
   axes.axvline(0, color='gray', linewidth=1)
   axes.set_yticks(range(len(found)), list(found))
   axes.invert_yaxis()
-  axes.set_xlabel('points (bar: 95 % interval, tick: one seed; green: as expected)')
+  axes.set_xlabel('points (bar: 95 % interval, tick: one seed; circle: as expected, cross: not)')
   axes.set_title('SYNTHETIC corpus signsim: says nothing about real signers', fontsize=9)
   axes.grid(axis='x', alpha=0.3)
   return _save(figure, folder / 'hypotheses.png')

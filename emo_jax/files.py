@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from pathlib import Path
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
   """A temporary path beside `path` that takes its place at the end; on an error it is removed."""
   path = Path(path)
-  partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+  # Not the name itself with something added: the longest names allowed would become too long.
+  digest = zlib.crc32(os.fsencode(path.name))
+  partial = path.with_name(f'.{digest:08x}.{os.getpid()}.partial')
   try:
     yield partial
     os.replace(partial, path)

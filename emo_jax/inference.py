@@ -13,6 +13,7 @@ from emo_jax.corpora import Split
 from emo_jax.input_pipeline import Recipe
 from emo_jax.models.ean import Model
 from emo_jax.predictions import Prediction
+from emo_jax.video.clip import Clip
 
 
 def build_model(config: Mapping[str, Any]) -> Model:
@@ -41,6 +42,18 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
     devices=devices,
     seed=config['seed'],
   )
+
+
+def one_by_one(config: Mapping[str, Any]) -> dict[str, Any]:
+  """A run's config for evaluating single clips on one device: an hour of video padded to a whole
+  batch would fill the memory. Batches and devices change no probability."""
+  return {**config, 'devices': 1, 'eval': {**config['eval'], 'batch_size': 1}}
+
+
+def single(clip: Clip, clip_id: str, key: Mapping[str, str]) -> Split:
+  """A split of one unlabelled clip under its id and the key of its features."""
+  raw = vars(clip) | dict(id=clip_id.encode(), labels={})
+  return Split(spec=clip_id, source=[raw], key=dict(key), tasks=())
 
 
 def predict_step(model: nn.Module, aggregate: str) -> Callable:
@@ -97,6 +110,27 @@ class Predictor:
         has_face = example.length > 0
         found.append(Prediction(example.id, true, probabilities, has_face, example.coverage, marks))
     return found
+
+
+class Trained:
+  """A run's selected model with its evaluation recipe: what a run says of any clip comes from here.
+
+  Attributes:
+    config: of the run.
+  """
+
+  def __init__(self, config: Mapping[str, Any], params: Any, temperature: float):
+    """Takes the run's config, selected parameters on the host and fitted temperature."""
+    self.config, self._temperature = config, temperature
+    self._devices = parallel.devices(config['devices'])
+    self._predict = Predictor(build_model(config), config['eval']['aggregate'], self._devices)
+    self._params = parallel.replicate(params, self._devices)
+
+  def __call__(self, split: Split, segment: str = '') -> list[Prediction]:
+    """Predictions of a split's clips in stored order, over the run's own segment by default."""
+    how = recipe(self.config, 'eval', len(self._devices), segment)
+    frames = input_pipeline.survey(split, how.task).frames
+    return self._predict(self._params, split, how, frames, self._temperature)
 
 
 def initial_params(model: Model, seed: int, widths: Mapping[str, int]) -> Any:

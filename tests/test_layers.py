@@ -8,16 +8,16 @@ import pytest
 # From the ground up; a module may import from its own layer and those above it in this list.
 LAYERS = [
   {'errors', 'files'},
-  {'labels', 'provenance', 'coverage'},
+  {'labels', 'palette', 'provenance', 'coverage'},
   {'parallel', 'metrics', 'run_dir', 'progress', 'config_flags'},
   {'weights'},
   {'models', 'convert', 'convert_keras', 'torch_backbone'},
   {'video'},
   {'tfds_builders'},
   {'preprocess', 'corpora', 'input_pipeline', 'predictions', 'optimizers', 'checkpoints'},
-  {'train_step', 'inference', 'config_check', 'train'},
-  {'figures', 'report', 'experiment'},
-  {'main', 'evaluate', 'extract', 'hypotheses', 'bench'},
+  {'train_step', 'inference', 'per_frame', 'signing', 'config_check', 'train'},
+  {'figures', 'timeline', 'report', 'experiment', 'clip_report'},
+  {'main', 'evaluate', 'extract', 'hypotheses', 'predict', 'bench'},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted([*Path('emo_jax').rglob('*.py'), *Path('tfds_builders').rglob('*.py')])

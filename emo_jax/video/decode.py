@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from emo_jax.errors import UserError
-from emo_jax.video import libraries
+from emo_jax.video import container, libraries
 
 # A file may end a little before the end its container declares; beyond both it counts as broken.
 _FRAMES_MISSING = 5
-_SECONDS_MISSING = 0.5
+_SECONDS_MISSING = 0.2
 _SHARE_MISSING = 0.02
+
+_HIGHEST_RATE_HZ = 1000  # sound with a cover picture declares its clock's rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +44,25 @@ class Video:
   """
 
   def __init__(self, path: str | os.PathLike):
-    """Raises UserError if there is no such file or it is not a video."""
+    """Raises UserError if there is no such file, it is not a video or it is not whole."""
     self.path = Path(path)
-    if not self.path.is_file():
-      raise UserError(f'{path}: no such video file')
+    self._container = container.read(self.path)
+    if self._container.missing_bytes:
+      raise UserError(
+        f'{path}: breaks off: at least {self._container.missing_bytes} bytes are missing; '
+        'get or make the file again'
+      )
+    if self._container.mirrored:
+      raise UserError(
+        f'{path}: its metadata mirror the picture, which OpenCV cannot show; re-encode it'
+      )
     capture = self._capture()
     cv2 = libraries.opencv()
     self.fps = float(capture.get(cv2.CAP_PROP_FPS))
     self.declared_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
     capture.release()
-    if not (math.isfinite(self.fps) and self.fps > 0):
-      raise UserError(f'{path}: the video has no frame rate; re-encode it')
+    if not (math.isfinite(self.fps) and 0 < self.fps <= _HIGHEST_RATE_HZ):
+      raise UserError(f'{path}: {self.fps:g} is no frame rate of a video; re-encode it')
 
   def frames(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Frame]:
     """Decodes from the start and yields the frames whose index is wanted, one at a time.
@@ -62,9 +72,10 @@ class Video:
 
     Raises:
       UserError: the file yields no frame, its frames change size, or it breaks midway: more than
-        5 frames and 2 % of the declared ones are missing and so are more than 0.5 s and 2 % of the
+        5 frames and 2 % of the declared ones are missing and so are more than 0.2 s and 2 % of the
         declared duration at the end. (By number alone, an estimate for a file of varying frame
-        rate would pass for a broken one.)
+        rate would pass for a broken one; of a container that is whole and does not count its
+        frames there is only an estimate, and it is not judged by that.)
     """
     cv2, capture = libraries.opencv(), self._capture()
     index, time_s, shape = -1, -1 / self.fps, None
@@ -93,16 +104,28 @@ class Video:
 
   def _capture(self):
     cv2 = libraries.opencv()
-    capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+    name = os.path.abspath(self.path)  # of `12:30.mp4` FFmpeg would take 12 for a protocol
+    try:
+      name.encode()
+    except UnicodeEncodeError as error:  # which OpenCV does not survive
+      raise UserError(f'{self.path}: its name or folder is not UTF-8; rename it') from error
+    capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
     if not capture.isOpened():
-      raise UserError(f'{self.path}: cannot be opened as a video')
+      raise UserError(
+        f'{self.path}: cannot be opened as a video (damaged, without a picture or of an unknown '
+        'format)'
+      )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
 
   def _require_complete(self, decoded: int, end_s: float) -> None:
     if not decoded:
       raise UserError(f'{self.path}: no frame can be decoded')
-    missing, declared_s = self.declared_frames - decoded, self.declared_frames / self.fps
+    if self._container.whole:
+      return
+    # Of a clip cut without encoding it anew the frames before the cut are there and not shown.
+    declared_s = self._container.seconds or self.declared_frames / self.fps
+    missing = self.declared_frames - decoded
     by_number = missing > max(_FRAMES_MISSING, _SHARE_MISSING * self.declared_frames)
     by_time = declared_s - end_s > max(_SECONDS_MISSING, _SHARE_MISSING * declared_s)
     if by_number and by_time:

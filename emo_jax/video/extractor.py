@@ -1,5 +1,6 @@
 """From video files to clips: the signer's face as features and the hands as points."""
 
+import argparse
 import functools
 import os
 import sys
@@ -10,6 +11,7 @@ from emo_jax import provenance, weights
 from emo_jax.errors import UserError
 from emo_jax.models import resnet
 from emo_jax.video import (
+  assembly,
   clip,
   engines,
   faces,
@@ -93,12 +95,12 @@ class Extractor:
     """Seconds that every stage was at work so far, summed over its threads."""
     return dict(self._pipeline.busy_s)
 
-  def run(self, tasks: Iterable[pipeline.Task]) -> Iterator[pipeline.Event]:
+  def run(self, tasks: Iterable[assembly.Task]) -> Iterator[assembly.Event]:
     """Extracts many videos at once: see `emo_jax.video.pipeline.Pipeline.run`."""
     return self._pipeline.run(tasks)
 
   def extract(
-    self, path: str | os.PathLike, progress: Callable[[pipeline.Progress], None] | None = None
+    self, path: str | os.PathLike, progress: Callable[[assembly.Progress], None] | None = None
   ) -> clip.Clip:
     """The clip of one video file.
 
@@ -106,13 +108,13 @@ class Extractor:
       UserError: the file cannot be decoded.
     """
     parts = []
-    for event in self.run([pipeline.Task(Path(path))]):
+    for event in self.run([assembly.Task(Path(path))]):
       match event:
-        case pipeline.Failure():
+        case assembly.Failure():
           raise event.error
-        case pipeline.Part():
+        case assembly.Part():
           parts.append(event.clip)
-        case pipeline.Progress() if progress:
+        case assembly.Progress() if progress:
           progress(event)
     return clip.join(parts)
 
@@ -152,6 +154,13 @@ def load_backbone(path: str | None) -> tuple[dict, str]:
   if loaded['backbone'] is None:
     raise UserError(f'{path} holds no face backbone; convert with --static=...')
   return loaded['backbone'], loaded['info']['backbone_sha256']
+
+
+def add_engine_flags(parser: argparse.ArgumentParser) -> None:
+  """The flags of a command that runs the networks: --engine and --precision."""
+  auto = 'auto: OpenVINO where there is no accelerator'
+  parser.add_argument('--engine', choices=engines.NAMES, default='auto', help=auto)
+  parser.add_argument('--precision', choices=engines.PRECISIONS, default=PRECISION)
 
 
 def open_extractor(

@@ -17,7 +17,9 @@ RESIZE = 'inter_area-224'
 
 _THRESHOLDS = dict(pnet=0.6, rnet=0.7, onet=0.8)
 _WINDOW = 12  # pixels of P-Net's window
-_AT_ONCE = (16, 16 << 20)  # frames, and bytes of them, that a detector works on at a time
+# Frames, and bytes of them, that are searched together: arrays of more than 32 MB would be asked of
+# the system, and returned to it, every time.
+_AT_ONCE = (4, 16 << 20)
 
 
 class Faces(NamedTuple):

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from emo_jax import coverage, provenance
 from emo_jax.errors import UserError
-from emo_jax.video import clip, folders, pipeline
+from emo_jax.video import assembly, clip, folders, video_id
+from emo_jax.video.assembly import Failure, Part, Progress, Task
 from emo_jax.video.extractor import Extractor
-from emo_jax.video.pipeline import Failure, Part, Progress, Task
 
 _REPORT_EVERY_S = 5
 _REMEDY = 'delete it or name another folder'
@@ -67,6 +67,18 @@ def extract_all(
         yield target, None
 
 
+def targets_of(videos: Sequence[str], out: Path) -> dict[Path, Path]:
+  """Video -> its `.npz`. Raises UserError if two videos would write the same one."""
+  targets: dict[Path, Path] = {}
+  for video in map(Path, videos):
+    target = out / f'{video.stem}.npz'
+    for other, taken in targets.items():
+      if taken == target:
+        raise UserError(f'{other} and {video} would both become {target}: rename one')
+    targets[video] = target
+  return targets
+
+
 def is_done(target: Path, video: Path, key: Mapping[str, str]) -> bool:
   """Is the video's clip there?
 
@@ -88,12 +100,8 @@ def _require_of(path: Path, video: Path, key: Mapping[str, str]) -> dict[str, st
   """The information of a file of this video and key. Raises UserError if it is of another."""
   key_there, info = clip.load_origin(path)
   provenance.require_same(key_there, dict(key), str(path), 'this extraction', _REMEDY)
-  # The size in place of a hash: hashing 1,460 hours of video on every resume would be too slow.
-  there = info.get('video_bytes', 'unknown')
-  if video.is_file() and there != str(size := video.stat().st_size):
-    raise UserError(
-      f'{path} was made from another video than {video} ({there} bytes against {size}): {_REMEDY}'
-    )
+  if video.is_file() and info.get('video_id') != video_id.of(video):
+    raise UserError(f'{path} was made from another video than {video}: {_REMEDY}')
   return info
 
 
@@ -128,7 +136,7 @@ def _save(path: Path, made: clip.Clip, task: Task, extractor: Extractor) -> None
   info = provenance.information(
     **_settings(extractor),
     video=task.video.name,
-    video_bytes=str(task.video.stat().st_size),
+    video_id=video_id.of(task.video),
   )
   clip.save(path, made, extractor.key, info)
 
@@ -150,7 +158,7 @@ class _Report:
     self._frames[video] = frames
     self._share[video] = (event.index + 1) / max(event.declared_frames, event.index + 1)
     # What an earlier run did says nothing about this one's speed.
-    before = event.task.parts * pipeline.PART
+    before = event.task.parts * assembly.PART
     self._resumed.setdefault(video, (self._share[video] * before / frames, before))
     if time.monotonic() - self._last >= _REPORT_EVERY_S:
       self._print(video, f'{frames} frames, {event.faces} with a face')

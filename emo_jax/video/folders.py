@@ -14,5 +14,5 @@ def make_writable(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder):
       pass
   except OSError as error:
-    reason = 'it is a file' if folder.is_file() else error.strerror
+    reason = 'it is a file' if isinstance(error, FileExistsError) else error.strerror
     raise UserError(f'{folder} cannot be written to ({reason}): name another folder') from error

@@ -1,6 +1,7 @@
 """Libraries imported when first needed: slim images lack what some load, extras may be absent."""
 
 import importlib
+import os
 import sys
 from types import ModuleType
 
@@ -11,6 +12,9 @@ _POSE_EXTRA = "pip install 'emo_jax[pose]'"
 
 def opencv() -> ModuleType:
   """The module cv2. Raises UserError naming what to install."""
+  # What is wrong with a file is said in one line of ours.
+  os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
+  os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   return _imported('cv2', 'OpenCV')
 
 

@@ -50,7 +50,7 @@ def test_a_file_that_breaks_off_is_not_silently_cut(write_video):
   path = write_video('whole.avi', gradients(90))
   assert len(list(Video(path).frames())) == 90
   path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-  with pytest.raises(UserError, match=r'whole.avi: breaks off after \d+ of 90 frames'):
+  with pytest.raises(UserError, match=r'whole.avi: breaks off: at least \d+ bytes are missing'):
     list(Video(path).frames())
 
 
@@ -67,11 +67,3 @@ def test_files_that_are_no_videos(tmp_path):
   broken.write_bytes(b'not a video' * 100)
   with pytest.raises(UserError, match='broken.mp4: cannot be opened as a video'):
     Video(broken)
-
-
-def test_a_video_without_frames(write_video):
-  path = write_video('empty.avi', gradients(30))
-  content = path.read_bytes()
-  path.write_bytes(content[: content.index(b'movi') + 4])
-  with pytest.raises(UserError, match='empty.avi: (no frame can be decoded|cannot be opened)'):
-    list(Video(path).frames())

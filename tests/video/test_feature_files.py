@@ -6,7 +6,7 @@ import pytest
 
 from emo_jax.errors import UserError
 from emo_jax.models import resnet
-from emo_jax.video import clip, feature_files, pipeline
+from emo_jax.video import assembly, clip, feature_files
 from emo_jax.video.extractor import Extractor
 
 
@@ -35,7 +35,7 @@ def interrupted(targets, extractor, monkeypatch, after):
 
 
 def test_an_interrupted_video_goes_on_from_its_parts(video, extractor, tmp_path, monkeypatch):
-  monkeypatch.setattr(pipeline, 'PART', 16)
+  monkeypatch.setattr(assembly, 'PART', 16)
   target, other = tmp_path / 'a/leaves.npz', tmp_path / 'b/leaves.npz'
   (made,) = feature_files.extract_all({video: other}, extractor)
   assert made == (other, None) and not feature_files.parts_folder(other).exists()
@@ -56,7 +56,7 @@ def test_an_interrupted_video_goes_on_from_its_parts(video, extractor, tmp_path,
 
 
 def test_parts_of_another_setting_are_refused(video, extractor, hand_task, tmp_path, monkeypatch):
-  monkeypatch.setattr(pipeline, 'PART', 16)
+  monkeypatch.setattr(assembly, 'PART', 16)
   target = tmp_path / 'leaves.npz'
   interrupted({video: target}, extractor, monkeypatch, after=1)
   other = Extractor(resnet.random_variables(0), 'random:0', hand_task, search='full')
@@ -72,7 +72,7 @@ def test_parts_of_another_precision_are_made_again(
 ):
   if extractor.precision == 'float32':
     pytest.skip('this CPU has one precision only')
-  monkeypatch.setattr(pipeline, 'PART', 16)
+  monkeypatch.setattr(assembly, 'PART', 16)
   target = tmp_path / 'leaves.npz'
   interrupted({video: target}, extractor, monkeypatch, after=1)
   exact = Extractor(resnet.random_variables(0), 'random:0', hand_task, precision='float32')

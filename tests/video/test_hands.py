@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emo_jax.errors import UserError
 from emo_jax.video import sampling
@@ -40,6 +42,31 @@ def test_one_hand_and_none():
   assert points[0, 0, 0] == 10 and not points[1].any() and scores[1] == 0
   points, scores = assign([], [], np.zeros((0, 21, 3)))
   assert not points.any() and not scores.any()
+
+
+detection = st.tuples(
+  st.sampled_from(['Left', 'Right']), st.floats(0.01, 1), st.integers(0, 300), st.integers(1, 80)
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.lists(detection, max_size=4, unique_by=(lambda d: d[1], lambda d: d[2])))
+def test_any_detections_are_assigned(detections):
+  labels, scores, places, palms = zip(*detections, strict=True) if detections else [()] * 4
+  hands = [hand(x, palm) for x, palm in zip(places, palms, strict=True)]
+  stacked = np.reshape(hands, (-1, 21, 3))
+  points, assigned = assign(labels, scores, stacked)
+  assert ((assigned > 0) == points.any(axis=(1, 2))).all()
+  kept = {float(x) for x in points[assigned > 0][:, 0, 0]}
+  best = [places[i] for i in np.argsort(scores)[::-1][:2]]
+  assert kept <= {float(x) for x in best} and len(kept) == (assigned > 0).sum()
+  if detections:  # the best one is kept under its own label
+    top = int(np.argmax(scores))
+    side = ['Left', 'Right'].index(labels[top])
+    assert points[side, 0, 0] == places[top] and assigned[side] == np.float32(scores[top])
+  # In whatever order they come.
+  again, scores_again = assign(labels[::-1], scores[::-1], stacked[::-1])
+  assert (again == points).all() and (scores_again == assigned).all()
 
 
 @pytest.mark.parametrize('order', [(0, 1), (1, 0)])

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from emo_jax.errors import UserError
-from emo_jax.video import clip, pipeline
-from emo_jax.video.pipeline import Failure, Part, Pipeline, Progress, Task
+from emo_jax.video import assembly, clip
+from emo_jax.video.assembly import Failure, Part, Progress, Task
+from emo_jax.video.pipeline import Pipeline
 
 
 def same(a, b):
@@ -55,7 +56,7 @@ def test_progress_counts_up_to_the_whole_video(extractor, shared):
 
 @pytest.mark.parametrize('part', [16, 32])
 def test_parts_and_what_follows_them(extractor, shared, monkeypatch, part):
-  monkeypatch.setattr(pipeline, 'PART', part)
+  monkeypatch.setattr(assembly, 'PART', part)
   video = shared / 'data/edge/face_noface.mov'
   parts = [event for event in extractor.run([Task(video)]) if isinstance(event, Part)]
   assert [event.number for event in parts] == list(range(len(parts))) and len(parts) > 1

@@ -2,12 +2,15 @@ import weakref
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emo_jax.errors import UserError
 from emo_jax.video import sampling
 from emo_jax.video.decode import Frame, Video
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
+SETTLED = settings(deadline=None, derandomize=True, max_examples=200)
 
 
 def picked(times):
@@ -66,3 +69,34 @@ def test_frames_are_not_kept(rule, write_video):
 def test_an_unknown_rule(shared):
   with pytest.raises(UserError, match="unknown sampling rule 'often'; the rules are index, time"):
     sampling.sample(Video(shared / 'data/signing/Jsl_age.mp4'), 'often')
+
+
+@SETTLED
+@given(st.integers(1, 240), st.sampled_from([1.0, 1000 / 1001]))
+def test_step_is_the_references(rate, ntsc):
+  kept = sampling.step(rate * ntsc)
+  # A frame every 0.2 s as near as whole frames come; halves go to the even step, as `round` does.
+  assert kept >= 1
+  assert abs(kept - rate / 5) <= 0.5 or (rate < 3 and kept == 1)
+
+
+@SETTLED
+@given(times=st.lists(st.integers(0, 5000), unique=True).map(sorted), start_s=st.integers(0, 50))
+def test_nearest_keeps_the_nearest_frame_of_every_tick(times, start_s):
+  """Times in milliseconds, where a comparison of distances is exact."""
+  kept = picked([start_s + t / 1000 for t in times])
+  ticks = range(times[0], times[-1] + 1, 200) if times else ()
+  # Of two equally near frames min() takes the earlier.
+  nearest = [min(range(len(times)), key=lambda i: abs(times[i] - tick)) for tick in ticks]
+  assert kept == sorted(set(nearest)) and kept[:1] == [0][: len(times)]
+
+
+@SETTLED
+@given(fps=st.floats(5.01, 240), count=st.integers(1, 500), start_s=st.floats(0, 100))
+def test_nearest_of_an_even_rate(fps, count, start_s):
+  kept = np.asarray(picked([start_s + i / fps for i in range(count)]))
+  assert kept[0] == 0 and (np.diff(kept) > 0).all()
+  off = kept / fps - 0.2 * np.arange(len(kept))
+  assert (np.abs(off) <= 0.5 / fps + 1e-5).all()
+  # No tick that the video reaches is left out.
+  assert len(kept) == int((count - 1) / fps / 0.2 + 1e-5) + 1

@@ -30,11 +30,13 @@ class Engine(Protocol):
     precision: of the backbone's convolutions, as they really run. The detector, whose thresholds
       are sensitive, always runs in float32.
     batch: crops per call of the backbone.
+    under_way: how many of these calls may wait for their results at the same time.
   """
 
   name: str
   precision: str
   batch: int
+  under_way: int
 
   def load(self, rgb: np.ndarray) -> Any:
     """Frames [n, h, w, 3] uint8, brought to where the detector's networks run."""
@@ -56,8 +58,9 @@ class Engine(Protocol):
     """
 
   def embed(self, crops: np.ndarray) -> Any:
-    """The backbone's features of at most `batch` crops [b, 224, 224, 3] uint8: an array [b, 512],
-    or one that is still being computed."""
+    """The backbone's features of at most `batch` crops [b, 224, 224, 3] uint8: what
+    `numpy.asarray` makes [b, 512] of, waiting for them. After `under_way` more calls they are gone.
+    """
 
 
 def open_engine(name: str, precision: str, backbone: Mapping, batch: int = 0) -> Engine:
@@ -67,8 +70,8 @@ def open_engine(name: str, precision: str, backbone: Mapping, batch: int = 0) ->
     name: of NAMES.
     precision: of PRECISIONS; float32 runs where the machine has no bfloat16.
     backbone: variables of `emo_jax.models.resnet.FaceBackbone`.
-    batch: crops per call of the backbone; by default 4 on CPUs, where more is no faster and pads
-      more, else 64.
+    batch: crops per call of the backbone, of which one runs at a time; by default 4 on CPUs, where
+      each core has a call of its own, else 64.
 
   Raises:
     UserError: no such engine or precision, OpenVINO is wanted and not installed, or the detector's
@@ -82,11 +85,10 @@ def open_engine(name: str, precision: str, backbone: Mapping, batch: int = 0) ->
     raise UserError('OpenVINO is not installed: pip install openvino, or --engine=flax')
   mtcnn = {net: mtcnn_weights.load(net) for net in ('pnet', *CANDIDATE)}
   on_cpu = parallel.platform() == 'cpu'
-  batch = batch or (4 if on_cpu else 64)
   if name == 'openvino' or (name == 'auto' and on_cpu and installed):
     from emo_jax.video.engines.openvino_engine import OpenVinoEngine
 
     return OpenVinoEngine(precision, backbone, mtcnn, batch)
   from emo_jax.video.engines.flax_engine import FlaxEngine
 
-  return FlaxEngine(precision, backbone, mtcnn, batch)
+  return FlaxEngine(precision, backbone, mtcnn, batch or (4 if on_cpu else 64))

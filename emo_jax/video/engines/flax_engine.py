@@ -29,6 +29,7 @@ class FlaxEngine:
   """See `emo_jax.video.engines.Engine`."""
 
   name = 'flax'
+  under_way = 2  # the next batch travels while one is computed
 
   def __init__(self, precision: str, backbone: Mapping, mtcnn: Mapping, batch: int):
     self.precision, self.batch = precision, batch

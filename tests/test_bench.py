@@ -1,0 +1,88 @@
+import json
+import sys
+
+import pytest
+
+from emo_jax import bench
+from emo_jax.errors import exit_status
+
+
+@pytest.fixture
+def run(capsys):
+  """run(*arguments) -> exit status, what the JSON line holds, lines of stderr."""
+
+  def call(*arguments):
+    status = exit_status(bench.main, [str(a) for a in arguments])
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert len(lines) == (status == 0)
+    return status, json.loads(lines[0]) if lines else None, captured.err.splitlines()
+
+  return call
+
+
+@pytest.fixture
+def videos(shared):
+  flag = f'--hand_model={shared}/models/hand_landmarker.task'
+  return flag, *(shared / f'data/signing/{name}.mp4' for name in ('Jsl_swim', 'Jsl_age'))
+
+
+def peer(tmp_path, text):
+  script = tmp_path / 'peer.py'
+  script.write_text(f'import sys\nprint("loading")\nassert len(sys.argv) == 3\n{text}\n')
+  return f'--peer={sys.executable} {script}'
+
+
+def test_extraction_beside_a_peer(run, videos, tmp_path):
+  line = """print('{"sampled_frames_per_s": 0.5}')"""
+  status, measured, stderr = run('extract', *videos, '--repeat=2', peer(tmp_path, line))
+  assert status == 0 and measured['bench'] == 'extract'
+  assert (measured['videos'], measured['sampled_frames'], measured['faces']) == (2, 22, 22)
+  assert measured['video_s'] == pytest.approx(22 * 6 / 30, abs=0.05)
+  rate = measured['sampled_frames_per_s']
+  assert rate in measured['runs'] and len(measured['runs']) == 2
+  assert rate == pytest.approx(measured['sampled_frames'] / measured['wall_s'], rel=0.05)
+  assert measured['video_s_per_s'] == pytest.approx(rate / 5, rel=0.02)
+  assert set(measured['stage_s']) == {'decode', 'hands', 'faces', 'backbone'}
+  assert all(spent > 0 for spent in measured['stage_s'].values())
+  assert 100 < measured['peak_rss_mb'] < 30_000 and 'cores of' in measured['device']
+  days = 1460 * 3600 / measured['video_s_per_s'] / 86400
+  assert measured['days_for_1460_h'] == pytest.approx(days, rel=0.02)
+  assert measured['machines_for_a_week'] == -(-days // 7)
+  assert measured['peer'] == dict(sampled_frames_per_s=0.5, runs=[0.5, 0.5])
+  middle = sum(measured['runs']) / 2
+  assert measured['times_the_peer'] == pytest.approx(middle / 0.5, rel=0.01)
+  assert any('1,460 hours of such video' in text and 'for a week' in text for text in stderr)
+
+
+@pytest.mark.parametrize(
+  ('text', 'said'),
+  [
+    ('print("no figure")', 'must end with a line of JSON that holds sampled_frames_per_s'),
+    ('raise SystemExit("no such model")', 'it says: no such model'),
+  ],
+)
+def test_a_peer_that_says_nothing(run, videos, tmp_path, text, said):
+  status, _, stderr = run('extract', *videos, '--repeat=1', peer(tmp_path, text))
+  assert status == 2 and said in stderr[-1]
+
+
+def test_the_backbone_beside_pytorch(run):
+  status, measured, _ = run('embed', '--batch=2', '--repeat=1')
+  assert status == 0 and measured['batch'] == 2
+  rates, times = measured['frames_per_s'], measured['openvino_times_torch']
+  assert {'openvino float32', 'flax float32', 'torch float32 contiguous'} <= set(rates)
+  assert times['float32, torch contiguous'] == pytest.approx(
+    rates['openvino float32'] / rates['torch float32 contiguous'], rel=0.1
+  )
+
+
+def test_mistakes_end_in_a_line(run, videos, tmp_path):
+  for arguments, said in (
+    (['embed', '--batch=0'], '--batch is 0, must be at least 1'),
+    (['extract', *videos, '--peer=/no/such/program'], '--peer cannot be run'),
+    (['extract', videos[0], tmp_path / 'absent.mp4'], 'absent.mp4'),
+    (['precision', *videos, f'--checkpoint={tmp_path}'], str(tmp_path)),
+  ):
+    status, _, stderr = run(*arguments)
+    assert status == 2 and said in stderr[-1]
