@@ -62,6 +62,7 @@ class Pipeline:
     self._hands, self._sampling, self._search = hands, sampling, search
     self._readers = readers
     self.busy_s: dict[str, float] = defaultdict(float)
+    self._busy_lock = threading.Lock()
 
   def run(self, tasks: Iterable[Task]) -> Iterator[Event]:
     """Extracts the videos; parts of one come in order, videos as they are done.
@@ -182,4 +183,5 @@ class Pipeline:
   def _busy(self, stage: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
-    self.busy_s[stage] += time.perf_counter() - began
+    with self._busy_lock:
+      self.busy_s[stage] += time.perf_counter() - began
