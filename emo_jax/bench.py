@@ -14,7 +14,6 @@ to the features of videos and to what a finished run says of them.
 import argparse
 import json
 import math
-import os
 import resource
 import shlex
 import statistics
@@ -115,7 +114,7 @@ def _extracted(run: extractor.Extractor, videos: Sequence[Path]) -> dict[str, An
     stage_s=stages,
   )
   if parallel.platform() != 'cpu':
-    measured['device_idle'] = round(1 - min(1, stages.get('backbone', 0) / wall), 3)
+    measured['outside_backbone_stage'] = round(1 - min(1, stages.get('backbone', 0) / wall), 3)
   return measured
 
 
@@ -205,6 +204,8 @@ def precision(arguments: argparse.Namespace) -> dict[str, Any]:
     found[name] = [np.concatenate([made.face for made in clips]), np.array(said)]
   (rounded, p_rounded), (exact, p_exact) = (found[name] for name in ('bfloat16', 'float32'))
   seen = exact.any(axis=1)
+  if not seen.any():
+    raise UserError('no face in these videos: nothing to compare')
   each = np.linalg.norm(rounded - exact, axis=1)[seen] / np.linalg.norm(exact, axis=1)[seen]
   change = np.abs(p_rounded - p_exact)
   return dict(
@@ -223,8 +224,7 @@ _BENCHES = dict(extract=extract, embed=embed, precision=precision)
 
 
 def _device() -> str:
-  cores = len(os.sched_getaffinity(0))
-  return f'{parallel.describe()}, {cores} cores of {_cpu_model()}'
+  return f'{parallel.describe()}, {parallel.cores()} cores of {_cpu_model()}'
 
 
 def _cpu_model() -> str:
@@ -266,10 +266,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   for each in (whole, alone):
     each.add_argument('--repeat', type=int, default=3, help='runs, of which the median counts')
   arguments = parser.parse_args(argv)
-  counts = {name: getattr(arguments, name, 1) for name in ('repeat', 'batch')}
-  for name, count in counts.items():
-    if count < 1:
-      raise UserError(f'--{name} is {count}, must be at least 1')
+  for name, least in (('repeat', 1), ('batch', 1), ('readers', 0)):
+    count = getattr(arguments, name, least)
+    if count < least:
+      raise UserError(f'--{name} is {count}, must be at least {least}')
   return arguments
 
 

@@ -11,9 +11,12 @@ features (file, reason).
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import jax
+
+from emo_jax import files
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import (
   clip,
@@ -31,6 +34,7 @@ from emo_jax.video import (
 def main(argv: Sequence[str]) -> int:
   """Extracts the videos; 1 if some failed. Raises UserError for other mistakes, or a full disk."""
   arguments = _arguments(argv)
+  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   out = Path(arguments.out)
   number, count = arguments.shard
   every = feature_files.targets_of(arguments.videos, out)  # of all shards: names must differ
@@ -46,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     search=arguments.search,
     engine=arguments.engine,
     precision=arguments.precision,
-    pose_hands=_pose_hands(arguments.hands_from, targets),
+    pose_hands=pose_files.in_folder(arguments.hands_from, every),
   )
   folders.make_writable(out)
   failed = _unnameable(targets)
@@ -103,13 +107,6 @@ def _shard(text: str) -> tuple[int, int]:
   if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
     raise argparse.ArgumentTypeError(f'{text!r} is not I/N with I from 1 to N')
   return int(number), int(count)
-
-
-def _pose_hands(folder: str | None, videos: Iterable[Path]) -> tuple[str, str] | None:
-  """The folder the hands are taken from, with the digest of its files; None without a folder."""
-  if not folder:
-    return None
-  return folder, pose_files.digest([pose_files.pose_path(folder, video) for video in videos])
 
 
 def _unnameable(targets: Mapping[Path, Path]) -> dict[Path, UserError]:

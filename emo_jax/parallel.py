@@ -5,6 +5,7 @@ inside `total` adds over devices. Batches carry a leading device axis, made by `
 consecutive groups of clips; states are copied to every device.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,12 @@ def devices(count: int = 0) -> list[jax.Device]:
   if not 0 <= count <= len(local):
     raise UserError(f'config.devices={count}, but there are {len(local)}; 0 means all of them')
   return local[: count or len(local)]
+
+
+def cores() -> int:
+  """How many CPU cores this process may use."""
+  affinity = getattr(os, 'sched_getaffinity', None)  # Linux only
+  return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def platform() -> str:

@@ -1,7 +1,7 @@
 """Command: what a trained run says of videos, as numbers, curves and pictures.
 
   python -m emo_jax.predict --checkpoint=WORKDIR --out=DIR [--weights=FILE|random]
-    [--hand_model=FILE] [--json] [--no-overlay] VIDEO...
+    [--hand_model=FILE | --hands_from=DIR] [--json] [--no-overlay] VIDEO...
 
 A clip's probabilities are those `evaluate` gives it under the run's own segment and temperature.
 DIR gets per video NAME: NAME.csv (probabilities at every frame), NAME-timeline.png,
@@ -19,7 +19,7 @@ import jax
 
 from emo_jax import clip_report, corpora, experiment, files, report
 from emo_jax.errors import ArgumentParser, UserError, exit_status
-from emo_jax.video import extractor, feature_files, hand_model
+from emo_jax.video import extractor, feature_files, following, hand_model, pose_files
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,13 +31,16 @@ def main(argv: Sequence[str]) -> int:
   targets = feature_files.targets_of(arguments.videos, out / 'features')
   _require_inputs_kept(targets, out)
   # Features of a run on video are sampled as its own were.
-  rule = run.report['provenance']['sampling'].split('-')[0]
+  made_with = run.report['provenance']
+  rule, search = made_with['sampling'].split('-')[0], made_with['detector'].rsplit('-', 1)[-1]
   extracting = extractor.open_extractor(
     arguments.weights,
     arguments.hand_model,
     rule,
+    search=search if search in following.SEARCHES else 'follow',  # not of a synthetic corpus
     engine=arguments.engine,
     precision=arguments.precision,
+    pose_hands=pose_files.in_folder(arguments.hands_from, targets),
   )
   videos = corpora.Split(spec='the videos', source=[], key=extracting.key, tasks=())
   corpora.require_mixable(run.report['provenance'], videos)
@@ -57,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
     if arguments.json:
       print(json.dumps(said), flush=True)
   if records and not arguments.json:
-    print(table(records))
+    order = [video.stem for video in targets]
+    print(table(sorted(records, key=lambda record: order.index(record['id']))))
   if failed:
     print(f'{len(failed)} of {len(targets)} videos could not be reported on:', file=sys.stderr)
     for mistake in failed:
@@ -88,7 +92,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument(
     '--weights', help=f'converted weights or `random` (env {extractor.WEIGHTS_VARIABLE})'
   )
-  parser.add_argument('--hand_model', help=f'hand_landmarker.task (env {hand_model.VARIABLE})')
+  hands = parser.add_mutually_exclusive_group()
+  hands.add_argument('--hand_model', help=f'hand_landmarker.task (env {hand_model.VARIABLE})')
+  hands.add_argument('--hands_from', metavar='DIR', help='folder of <video>.pose files with hands')
   extractor.add_engine_flags(parser)
   parser.add_argument('--json', action='store_true', help='print a JSON object per video')
   parser.add_argument('--no-overlay', dest='overlay', action='store_false', help='write no MP4')

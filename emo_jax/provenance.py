@@ -67,7 +67,7 @@ def _version(package: str) -> str:
 
 def information(**extra: str) -> dict[str, str]:
   """Package versions, machine and date; kept beside features and reports, never compared."""
-  packages = ('jax', 'flax', 'opencv-python', 'mediapipe', 'numpy')
+  packages = ('jax', 'jaxlib', 'flax', 'openvino', 'opencv-python', 'mediapipe', 'numpy')
   versions = {p: _version(p) for p in packages}
   now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
   return dict(

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from emo_jax import labels
 from emo_jax.errors import ArgumentParser, UserError, exit_status
-from emo_jax.video import folders, sampling
+from emo_jax.video import folders, following, sampling
 from tfds_builders import CORPORA, manifest
 
 
@@ -54,6 +54,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument(
     '--sampling', choices=sampling.RULES, help='of frames (env EMO_JAX_SAMPLING; default: index)'
   )
+  parser.add_argument('--search', choices=following.SEARCHES, default='follow', help='for the face')
+  parser.add_argument('--hands_from', metavar='DIR', help='folder of <video>.pose files with hands')
   return parser.parse_args(argv)
 
 
@@ -77,6 +79,8 @@ def _options(name: str, needs: str | None, arguments: argparse.Namespace) -> dic
     features_dir=arguments.features,
     manifest_path=arguments.manifest,
     sampling=arguments.sampling,
+    search=arguments.search,
+    hands_from=arguments.hands_from,
   )
 
 

@@ -23,12 +23,14 @@ class Task:
     video: the file.
     parts: how many parts of PART frames are done already.
     box, seen_s: where and when these saw the person's face last.
+    faces: in how many of their frames.
   """
 
   video: Path
   parts: int = 0
   box: np.ndarray | None = None
   seen_s: float = 0.0
+  faces: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Part:
   number: int
   clip: Clip
   last: bool
+  video_id: str  # emo_jax.video.video_id, from before the video was read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,15 +99,21 @@ class Waiting:
 
 
 class Rows:
-  """A video's rows as they come from the stages, put together into parts."""
+  """A video's rows as they come from the stages, put together into parts.
 
-  def __init__(self, task: Task, video: Video, out: Channel):
-    self._task, self._video, self._out = task, video, out
+  Attributes:
+    task: the video's.
+    began: `emo_jax.video.video_id` of the file before it was read.
+  """
+
+  def __init__(self, task: Task, video: Video, began: str, out: Channel):
+    self.task, self.began = task, began
+    self._video, self._out = video, out
     self._lock = threading.Lock()
     self._hands: dict[int, dict] = {}
     self._faces: dict[int, dict] = {}
     self._chunks: list[Clip] = []
-    self._next = self._found = 0
+    self._next, self._found = 0, task.faces
     self._total: int | None = None
     self._dropped = False
 
@@ -134,7 +143,7 @@ class Rows:
       UserError: none, though there were more when these parts were made.
     """
     if not total:
-      raise UserError(f'{self._task.video}: shorter than when its first parts were extracted')
+      raise UserError(f'{self.task.video}: shorter than when its first parts were extracted')
     with self._lock:
       self._total = total
       self._advance()
@@ -153,14 +162,14 @@ class Rows:
       self._chunks.append(clip)
       self._next += len(clip.face)
       self._found += int(clip.face_present.sum())
-      done = self._task.parts * PART + self._next
+      done = self.task.parts * PART + self._next
       index = int(clip.frame_index[-1])
-      self._out.put(Progress(self._task, self._video.declared_frames, index, done, self._found))
+      self._out.put(Progress(self.task, self._video.declared_frames, index, done, self._found))
     if self._next == self._total and not self._dropped:
       self._emit(last=True)
       self._dropped = True
 
   def _emit(self, last: bool) -> None:
-    number = self._task.parts + (self._next - 1) // PART
-    self._out.put(Part(self._task, number, join(self._chunks), last))
+    number = self.task.parts + (self._next - 1) // PART
+    self._out.put(Part(self.task, number, join(self._chunks), last, self.began))
     self._chunks = []

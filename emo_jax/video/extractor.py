@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emo_jax import provenance, weights
+from emo_jax import parallel, provenance, weights
 from emo_jax.errors import UserError
 from emo_jax.models import resnet
 from emo_jax.video import (
@@ -87,7 +87,7 @@ class Extractor:
     )
     networks = engines.open_engine(engine, precision, backbone_variables)
     self.engine, self.precision = networks.name, networks.precision
-    readers = readers or min(_MOST_READERS, len(os.sched_getaffinity(0)))
+    readers = readers or min(_MOST_READERS, parallel.cores())
     self._pipeline = pipeline.Pipeline(networks, hands, sampling, search, readers)
 
   @property

@@ -5,6 +5,7 @@ interrupted run goes on where it stopped. A part depends on the ones before only
 the person's face last; an interrupted run ends with the same numbers as one that was not.
 """
 
+import dataclasses
 import shutil
 import sys
 import time
@@ -42,10 +43,12 @@ def extract_all(
     folders.make_writable(folder)
   done = {v for v, target in targets.items() if is_done(target, v, extractor.key)}
   tasks = [_resumed(v, target, extractor) for v, target in targets.items() if v not in done]
-  for video in done:
+  for video in [video for video in targets if video in done]:
     print(f'{video}: already done', file=sys.stderr)
     shutil.rmtree(parts_folder(targets[video]), ignore_errors=True)  # killed before this was done
     yield targets[video], None
+  if not tasks:
+    return
   report = _Report([task.video for task in tasks])
   for event in extractor.run(tasks):
     target = targets[event.task.video]
@@ -53,15 +56,14 @@ def extract_all(
       case Progress():
         report.progress(event)
       case Failure():
-        shutil.rmtree(parts_folder(target), ignore_errors=True)
-        report.failed(event)
+        report.failed(event)  # its parts are kept: what was wrong may pass
         yield target, event.error
       case Part(last=False):
-        _save(parts_folder(target) / f'{event.number:05d}.npz', event.clip, event.task, extractor)
+        _save(parts_folder(target) / f'{event.number:05d}.npz', event, event.clip, extractor)
       case Part():
         earlier = [clip.load(path)[0] for path in _parts(target)[: event.number]]
         whole = clip.join([*earlier, event.clip])
-        _save(target, whole, event.task, extractor)
+        _save(target, event, whole, extractor)
         shutil.rmtree(parts_folder(target), ignore_errors=True)
         report.extracted(event.task.video, whole)
         yield target, None
@@ -113,17 +115,17 @@ def _parts(target: Path) -> list[Path]:
 
 def _resumed(video: Path, target: Path, extractor: Extractor) -> Task:
   """The task that goes on after the parts that are there."""
-  parts = _parts(target)
-  task = Task(video, len(parts))
-  for path in parts:
+  task = Task(video)
+  for number, path in enumerate(_parts(target), start=1):
     info = _require_of(path, video, extractor.key)
-    if any(info[name] != setting for name, setting in _settings(extractor).items()):
-      return Task(video)  # no clip is half of one precision, half of another
+    if any(info.get(name) != setting for name, setting in _settings(extractor).items()):
+      break  # no clip is half of one precision, half of another: from here on they are made again
     part, _, _ = clip.load(path)
     (seen,) = part.face_present.nonzero()
+    task = dataclasses.replace(task, parts=number, faces=task.faces + len(seen))
     if len(seen):
-      box, seen_s = part.face_box[seen[-1]], float(part.time_s[seen[-1]])
-      task = Task(video, len(parts), box, seen_s)
+      last = seen[-1]
+      task = dataclasses.replace(task, box=part.face_box[last], seen_s=float(part.time_s[last]))
   return task
 
 
@@ -131,12 +133,12 @@ def _settings(extractor: Extractor) -> dict[str, str]:
   return dict(engine=extractor.engine, precision=extractor.precision)
 
 
-def _save(path: Path, made: clip.Clip, task: Task, extractor: Extractor) -> None:
+def _save(path: Path, part: Part, made: clip.Clip, extractor: Extractor) -> None:
   folders.make_writable(path.parent)
   info = provenance.information(
     **_settings(extractor),
-    video=task.video.name,
-    video_id=video_id.of(task.video),
+    video=part.task.video.name,
+    video_id=part.video_id,
   )
   clip.save(path, made, extractor.key, info)
 

@@ -17,14 +17,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from emo_jax.errors import UserError
-from emo_jax.video import assembly, faces, following
+from emo_jax.video import assembly, faces, following, video_id
 from emo_jax.video import sampling as frame_sampling
 from emo_jax.video.assembly import Event, Failure, Rows, Task, Waiting
 from emo_jax.video.decode import Frame, Video
 from emo_jax.video.engines import Engine
 from emo_jax.video.hands import Hands
-from emo_jax.video.threads import Channel, Shared, guarded
+from emo_jax.video.threads import Channel, Shared, Stopped, guarded
 
+_WAITING = 16  # chunks that may wait for others to fill a batch
 _CHUNK, _CHUNK_BYTES = 16, 16 << 20  # frames that go from stage to stage together; powers of two
 
 
@@ -60,26 +61,29 @@ class Pipeline:
     """See `emo_jax.video.extractor.Extractor`; `hands` makes a source for a reader."""
     self._engine, self._detector = engine, faces.FaceDetector(engine)
     self._hands, self._sampling, self._search = hands, sampling, search
-    self._readers = readers
+    assert readers > 0
+    self._readers, self._running = readers, threading.Lock()
     self.busy_s: dict[str, float] = defaultdict(float)
     self._busy_lock = threading.Lock()
 
   def run(self, tasks: Iterable[Task]) -> Iterator[Event]:
     """Extracts the videos; parts of one come in order, videos as they are done.
 
-    Leaving the iteration early stops the stages.
+    Leaving the iteration early stops the stages. One iteration at a time: they share the engine.
     """
+    if not self._running.acquire(blocking=False):
+      raise RuntimeError('another run of this pipeline is not finished')
     stop = threading.Event()
     to_faces, to_backbone = (Channel(size, stop) for size in (self._readers, 2))
     out = Channel(64, stop)
     shared = Shared(iter(tasks), self._readers)
-    stages = [lambda: self._read(shared, to_faces, out) for _ in range(self._readers)]
+    stages = [lambda: self._read(shared, to_faces, out, stop) for _ in range(self._readers)]
     stages += [lambda: self._find_faces(to_faces, to_backbone)]
     stages += [lambda: self._embed(to_backbone, out)]
     threads = [threading.Thread(target=guarded, args=(stage, out)) for stage in stages]
-    for thread in threads:
-      thread.start()
     try:
+      for thread in threads:
+        thread.start()
       while (event := out.get()) is not None:
         if isinstance(event, BaseException):
           raise event
@@ -87,39 +91,49 @@ class Pipeline:
     finally:
       stop.set()
       for thread in threads:
-        thread.join()
+        if thread.ident is not None:
+          thread.join()
+      self._running.release()
 
-  def _read(self, shared: Shared, to_faces: Channel, out: Channel) -> None:
+  def _read(self, shared: Shared, to_faces: Channel, out: Channel, stop: threading.Event) -> None:
     """Decodes one video after the other and follows the hands."""
     with contextlib.closing(self._hands()) as hands:
       while (task := shared.next()) is not None:
-        self._read_video(task, hands, to_faces, out)
+        rows = None
+        try:
+          video = Video(task.video)
+          rows = Rows(task, video, video_id.of(task.video), out)
+          self._read_video(video, rows, hands, to_faces, stop)
+        except UserError as error:
+          if rows is not None:
+            rows.drop()
+          # Without its traceback, which would keep the frames and the open video.
+          out.put(Failure(task, UserError(str(error))))
     if shared.left():
       to_faces.put(None)
 
-  def _read_video(self, task: Task, hands: HandSource, to_faces: Channel, out: Channel) -> None:
-    rows = None
-    try:
-      video = Video(task.video)
-      follower = following.Follower(task.box, task.seen_s)
-      search = following.FaceSearch(self._detector, self._search, follower)
-      rows = Rows(task, video, out)
-      frames = frame_sampling.sample(video, self._sampling)
-      frames = itertools.islice(frames, task.parts * assembly.PART, None)
-      number = 0
+  def _read_video(
+    self, video: Video, rows: Rows, hands: HandSource, to_faces: Channel, stop: threading.Event
+  ) -> None:
+    task = rows.task
+    follower = following.Follower(task.box, task.seen_s)
+    search = following.FaceSearch(self._detector, self._search, follower)
+    number = 0
+    with contextlib.closing(frame_sampling.sample(video, self._sampling)) as frames:
+      for _ in itertools.islice(frames, task.parts * assembly.PART):
+        if stop.is_set():
+          raise Stopped
       for chunk in self._timed_chunks(frames):
-        to_faces.put((rows, search, number, chunk))
         if number % assembly.PART == 0:
-          hands.start(task.video)
+          hands.start(video.path)
+        to_faces.put((rows, search, number, chunk))
         with self._busy('hands'):
-          found = [hands.detect(frame.rgb, frame.time_s) for frame in chunk]
+          found = [_hands(hands, video, frame) for frame in chunk]
         rows.add_hands(number, chunk, found)
         number += len(chunk)
-      rows.end(number)
-    except UserError as error:
-      if rows is not None:
-        rows.drop()
-      out.put(Failure(task, error))
+    if video_id.of(video.path) != rows.began:
+      raise UserError(f'{video.path}: changed while it was read; extract it again')
+    rows.end(number)
 
   def _timed_chunks(self, frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     size = 1
@@ -173,6 +187,11 @@ class Pipeline:
           crops = crops[self._engine.batch :]
           collect(keep=self._engine.under_way - 1)
         collect(keep=self._engine.under_way - 1)
+        if len(waiting) > _WAITING:  # few faces to make whole batches of
+          if crops:
+            under_way.append(self._engine.embed(np.stack(crops)))
+            crops = []
+          collect(keep=0)
     with self._busy('backbone'):
       if crops:
         under_way.append(self._engine.embed(np.stack(crops)))
@@ -185,3 +204,14 @@ class Pipeline:
     yield
     with self._busy_lock:
       self.busy_s[stage] += time.perf_counter() - began
+
+
+def _hands(source: HandSource, video: Video, frame: Frame) -> Hands:
+  try:
+    return source.detect(frame.rgb, frame.time_s)
+  except (RuntimeError, ValueError) as error:
+    # One odd video must not stop a corpus.
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    raise UserError(
+      f'{video.path}: no hands can be found in frame {frame.index} ({reason})'
+    ) from error

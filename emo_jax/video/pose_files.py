@@ -108,6 +108,13 @@ def require_replaceable(path: str | os.PathLike) -> None:
     raise UserError(f'{path} was not written by this project: move it or name another folder')
 
 
+def in_folder(
+  folder: str | os.PathLike | None, videos: Iterable[Path]
+) -> tuple[str | os.PathLike, str] | None:
+  """The folder the videos' hands are taken from and the digest of its files; None without one."""
+  return (folder, digest([pose_path(folder, v) for v in videos])) if folder else None
+
+
 def digest(paths: Iterable[str | os.PathLike]) -> str:
   """What stands for the hand model in the compatibility key of hands from these files.
 

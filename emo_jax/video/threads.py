@@ -32,7 +32,8 @@ class Stopped(Exception):
 
 
 class Channel:
-  """A bounded queue whose ends do not wait for one another once `stop` is set."""
+  """A bounded queue whose ends do not wait for one another once `stop` is set, nor when the program
+  ends."""
 
   def __init__(self, size: int, stop: threading.Event):
     self._queue: queue.Queue = queue.Queue(size)
@@ -40,17 +41,20 @@ class Channel:
 
   def put(self, item: Any) -> None:
     """Waits for room. Raises Stopped."""
-    while not self._stop.is_set():
+    while not self._stopped():
       with contextlib.suppress(queue.Full):
         return self._queue.put(item, timeout=_POLL_S)
     raise Stopped
 
   def get(self) -> Any:
     """Waits for an item. Raises Stopped."""
-    while not self._stop.is_set():
+    while not self._stopped():
       with contextlib.suppress(queue.Empty):
         return self._queue.get(timeout=_POLL_S)
     raise Stopped
+
+  def _stopped(self) -> bool:
+    return self._stop.is_set() or not threading.main_thread().is_alive()
 
 
 def guarded(stage: Callable[[], None], out: Channel) -> None:

@@ -10,6 +10,7 @@ from emo_jax.video.engines.flax_engine import crop_and_resize
 from emo_jax.video.faces import FaceDetector, crop_face
 
 CONFIDENT = 0.9
+LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
 
 
 @pytest.fixture(scope='module', params=['flax', 'openvino'])
@@ -62,6 +63,19 @@ def test_faces_of_the_reference_on_signers(detector, golden, shared):
 @pytest.mark.slow
 def test_faces_of_the_reference_on_other_videos(detector, golden, shared):
   require_equivalent(*compare(detector, shared / 'data/edge', golden('edge')))
+
+
+def test_landmarks_of_the_reference(detector, golden, shared):
+  distances = []
+  for file, frames in golden('shuwa_jsl').items():
+    rgb = read(shared / 'data/signing' / file, {n for n, _ in frames})
+    for (_, theirs), ours in zip(frames, detector.detect(rgb), strict=True):
+      if len(theirs) == len(ours.boxes) == 1:
+        named = theirs[0]['keypoints']
+        expected = [named[name] for name in LANDMARKS]
+        distances.append(np.abs(ours.points[0] - expected).max())
+  assert len(distances) > 50
+  assert np.mean(np.asarray(distances) <= 0.6) >= 0.95  # the reference rounds to whole pixels
 
 
 def test_five_faces_of_the_reference(detector, golden, shared):

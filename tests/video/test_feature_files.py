@@ -74,8 +74,10 @@ def test_parts_of_another_precision_are_made_again(
     pytest.skip('this CPU has one precision only')
   monkeypatch.setattr(assembly, 'PART', 16)
   target = tmp_path / 'leaves.npz'
-  interrupted({video: target}, extractor, monkeypatch, after=1)
+  interrupted({video: target}, extractor, monkeypatch, after=2)
   exact = Extractor(resnet.random_variables(0), 'random:0', hand_task, precision='float32')
+  interrupted({video: target}, exact, monkeypatch, after=1)  # of two parts one is of each precision
+  assert feature_files._resumed(video, target, exact).parts == 1
   list(feature_files.extract_all({video: target}, exact))
   made, _, info = clip.load(target)
   assert info['precision'] == 'float32'

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from emo_jax import labels
 from emo_jax.errors import UserError
-from emo_jax.video import clip, extractor, feature_files
+from emo_jax.video import clip, extractor, feature_files, pose_files
 from tfds_builders import clip_features, manifest
 
 FEATURES_VARIABLE = 'EMO_JAX_FEATURES'
@@ -41,6 +41,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     features_dir: str | os.PathLike | None = None,
     manifest_path: str | os.PathLike | None = None,
     sampling: str | None = None,
+    search: str = 'follow',
+    hands_from: str | os.PathLike | None = None,
     **kwargs,
   ):
     """As any TFDS builder, and:
@@ -52,13 +54,21 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         set, in `<data_dir>/features/<name>`).
       manifest_path: of the CSV (default: EMO_JAX_MANIFEST, else `manifest.csv` among the clips).
       sampling: `index` or `time` (default: EMO_JAX_SAMPLING, else `index`).
+      search: for the face (`emo_jax.video.following`).
+      hands_from: a folder of `.pose` files to take the hands from.
 
     Raises:
       UserError: no weights, an unknown sampling rule, or the directory holds a data set of another
         compatibility key.
     """
     sampling = sampling or os.environ.get(SAMPLING_VARIABLE) or 'index'
-    self._extractor = extractor.open_extractor(weights, hand_model, sampling)
+    self._extractor = extractor.open_extractor(
+      weights,
+      hand_model,
+      sampling,
+      search=search,
+      pose_hands=pose_files.in_folder(hands_from, Path(hands_from or '').glob('*.pose')),
+    )
     self._features_dir = features_dir or os.environ.get(FEATURES_VARIABLE)
     self._manifest_path = manifest_path
     super().__init__(**clip_features.readable_without_tensorflow(kwargs))

@@ -1,12 +1,12 @@
 """The frozen networks in OpenVINO, for CPUs."""
 
 import itertools
-import os
 from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from emo_jax import parallel
 from emo_jax.video import libraries
 from emo_jax.video.engines import CANDIDATE, openvino_graphs
 
@@ -26,7 +26,7 @@ class OpenVinoEngine:
     streams = {'PERFORMANCE_HINT': 'LATENCY'}
     self.batch, self.under_way = batch, 1
     if not batch:
-      self.batch, self.under_way = _BATCH, len(os.sched_getaffinity(0))
+      self.batch, self.under_way = _BATCH, parallel.cores()
       streams = {'NUM_STREAMS': self.under_way, 'INFERENCE_NUM_THREADS': self.under_way}
     embed = core.compile_model(
       openvino_graphs.backbone(backbone, self.batch),
@@ -54,6 +54,7 @@ class OpenVinoEngine:
     """See `Engine`. Does not wait."""
     padding = [(0, self.batch - len(crops)), (0, 0), (0, 0), (0, 0)]
     request = next(self._backbone)
+    request.wait()  # for what a run that was left early has started
     request.start_async([np.pad(crops, padding)])
     return _UnderWay(request, len(crops))
 
