@@ -54,6 +54,7 @@ def extract(arguments: argparse.Namespace) -> dict[str, Any]:
     search=arguments.search,
     engine=arguments.engine,
     precision=arguments.precision,
+    hands=arguments.hands,
     readers=arguments.readers,
   )
   _extracted(run, videos[:1])  # compiles
@@ -78,6 +79,7 @@ def extract(arguments: argparse.Namespace) -> dict[str, Any]:
     machines_for_a_week=math.ceil(days / _WEEK),
     engine=run.engine,
     precision=run.precision,
+    hands=run.hands,
     search=arguments.search,
   )
   if peers:
@@ -98,9 +100,8 @@ def _extracted(run: extractor.Extractor, videos: Sequence[Path]) -> dict[str, An
         frames += len(event.clip.face)
         faces += int(event.clip.face_present.sum())
         if event.last:
-          # To the end of the last sampled frame, which stands for its share of the video.
-          fps = float(event.clip.fps)
-          video_s += float(event.clip.time_s[-1]) + sampling.step(fps) / fps
+          # To the end of the last sampled frame: what comes after it is not counted.
+          video_s += float(event.clip.time_s[-1]) + 1 / float(event.clip.fps)
   wall = time.perf_counter() - began
   stages = {stage: round(spent - before.get(stage, 0), 2) for stage, spent in run.busy_s.items()}
   measured = dict(
@@ -195,6 +196,7 @@ def precision(arguments: argparse.Namespace) -> dict[str, Any]:
       search=arguments.search,
       engine=arguments.engine,
       precision=name,
+      hands=arguments.hands,
     )
     if run.precision != name:
       raise UserError(f'{run.engine} has no {name} on this machine')

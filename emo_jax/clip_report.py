@@ -18,6 +18,7 @@ from emo_jax import (
   signing,
   timeline,
 )
+from emo_jax.predictions import Prediction
 from emo_jax.video import clip as clip_lib
 from emo_jax.video import overlay
 from emo_jax.video.decode import Video
@@ -46,9 +47,10 @@ class ClipReport:
     """Writes the files of a video whose features are extracted.
 
     Returns:
-      A record that JSON can hold: `id`, `video`, `task`, `decision`, `probabilities` per label,
-      `segment` (what the decision is on), `has_face`, `frames` (sampled) and `video_frames`,
-      `coverage` (emo_jax.coverage.shares), `signing` (share of the frames), `caveats` and `files`.
+      A record that JSON can hold: `id`, `video`, `task`, `decision` (None without a face),
+      `probabilities` per label, `segment` (what the decision is on), `has_face`, `frames` (sampled)
+      and `video_frames`, `coverage` (emo_jax.coverage.shares), `low_coverage` (the limits of the
+      run it misses), `signing` (share of the frames), `caveats` and `files`.
 
     Raises:
       UserError: the video cannot be decoded or the overlay not be written.
@@ -57,10 +59,12 @@ class ClipReport:
     clip, _, _ = clip_lib.load(features_path)
     split = inference.single(clip, video_path.stem, self._key)
     (found,) = self._predict(split)
-    decision = max(found.probabilities, key=found.probabilities.get)
-    marks = [*self._marks, *([] if found.has_face else ['no face found: uniform probabilities'])]
+    decision = None
+    said, marks = 'no decision', [*self._marks, *_marks(found)]
+    if found.has_face:
+      decision = max(found.probabilities, key=found.probabilities.get)
+      said = f'{decision} {100 * found.probabilities[decision]:.0f} %'
     segment = self._config['eval']['segment']
-    said = f'{decision} {100 * found.probabilities[decision]:.0f} %'
     probabilities, moving = self._per_frame(split), signing.is_signing(clip)
 
     written = dict(features=features_path)
@@ -75,7 +79,12 @@ class ClipReport:
     write_csv(written['csv'], self._names, probabilities, count)
     written['timeline'] = self._out / f'{found.id}-timeline.png'
     track = timeline.Track(
-      self._names, clip.time_s, probabilities[clip.frame_index], moving, ~clip.face_present
+      self._names,
+      clip.time_s,
+      probabilities[clip.frame_index],
+      moving,
+      ~(clip.hand_score > 0).any(axis=1),
+      ~clip.face_present,
     )
     title = f'{found.id}: {said} by {self._config["name"]} on {_SEGMENT_NAMES[segment]}'
     timeline.draw(written['timeline'], track, [title, *marks])
@@ -90,10 +99,17 @@ class ClipReport:
       frames=len(clip.time_s),
       video_frames=count,
       coverage=found.coverage,
+      low_coverage=found.low_coverage,
       signing=float(moving.mean()),
       caveats=marks,
       files={what: str(path) for what, path in written.items()},
     )
+
+
+def _marks(found: Prediction) -> list[str]:
+  """What is to be known of a clip's own prediction."""
+  low = [f'low coverage: {", ".join(found.low_coverage)}'] if found.low_coverage else []
+  return low + ([] if found.has_face else ['no face found: uniform probabilities'])
 
 
 _SEGMENT_NAMES = dict(full='the full clip', random_2s='random 2 s', last_2s='the last 2 s')

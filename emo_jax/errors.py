@@ -29,9 +29,12 @@ def require(value: str, known: Collection[str], what: str) -> None:
 
 
 def exit_status(main: Callable[..., int | None], *args) -> int:
-  """Runs `main(*args)` and returns its exit status; a UserError is printed and gives 2."""
+  """Runs `main(*args)` and returns its status; a UserError is printed and gives 2, Ctrl-C 130."""
   try:
     return main(*args) or 0
   except UserError as error:
     print(f'error: {error}', file=sys.stderr)
     return 2
+  except KeyboardInterrupt:
+    print('interrupted', file=sys.stderr)
+    return 130

@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
     search=arguments.search,
     engine=arguments.engine,
     precision=arguments.precision,
+    hands=arguments.hands,
     pose_hands=pose_files.in_folder(arguments.hands_from, every),
   )
   folders.make_writable(out)

@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     search=search if search in following.SEARCHES else 'follow',  # not of a synthetic corpus
     engine=arguments.engine,
     precision=arguments.precision,
+    hands=arguments.hands,
     pose_hands=pose_files.in_folder(arguments.hands_from, targets),
   )
   videos = corpora.Split(spec='the videos', source=[], key=extracting.key, tasks=())
@@ -78,7 +79,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     seen_of = [r['coverage'][what] for what in ('face', 'left_hand', 'right_hand')]
     shares = [*r['probabilities'].values()], seen_of
     p, seen = ([f'{100 * x:.1f}' for x in part] for part in shares)
-    decision = r['decision'] if r['has_face'] else f'{r["decision"]} (no face: uniform)'
+    decision = r['decision'] or 'none (no face)'
     rows.append([r['id'], decision, *p, str(r['frames']), *seen])
   caveats = list(dict.fromkeys(c for r in records if r['has_face'] for c in r['caveats']))
   first = f'{records[0]["task"]} on segment {records[0]["segment"]}, per cent'
@@ -96,7 +97,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   hands.add_argument('--hand_model', help=f'hand_landmarker.task (env {hand_model.VARIABLE})')
   hands.add_argument('--hands_from', metavar='DIR', help='folder of <video>.pose files with hands')
   extractor.add_engine_flags(parser)
-  parser.add_argument('--json', action='store_true', help='print a JSON object per video')
+  parser.add_argument(
+    '--json', action='store_true', help='print a JSON object per video, as each is done'
+  )
   parser.add_argument('--no-overlay', dest='overlay', action='store_false', help='write no MP4')
   parser.add_argument('videos', nargs='+', metavar='VIDEO')
   return parser.parse_args(argv)

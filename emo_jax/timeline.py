@@ -29,9 +29,10 @@ _TOPS = (0.25, 0.5, 1.0)  # of the scale of probabilities
 
 # Yellow is no line's colour; the strips are told apart by place and name.
 _LAST_2S, _LAST_2S_EDGE = '#FBF7C5', '#A89B00'
-_REST, _SIGNING, _NO_FACE = '#E4E4E4', '#303030', '#882255'
+_REST, _SIGNING, _NO_HAND, _NO_FACE = '#E4E4E4', '#303030', '#887755', '#882255'
 _STRIPS = {
   'signing': colors.LinearSegmentedColormap.from_list('signing', [_REST, _SIGNING]),
+  'no hand': colors.LinearSegmentedColormap.from_list('no hand', ['#FFFFFF', _NO_HAND]),
   'no face': colors.LinearSegmentedColormap.from_list('no face', ['#FFFFFF', _NO_FACE]),
 }
 
@@ -45,13 +46,14 @@ class Track:
     time_s: presentation times in seconds.
     probabilities: NaN where nothing is known yet.
     signing: does a hand move (emo_jax.signing)?
-    no_face: was no face found?
+    no_hand, no_face: was none found?
   """
 
   names: Sequence[str]
   time_s: Float[np.ndarray, ' t']
   probabilities: Float[np.ndarray, 't k']
   signing: Bool[np.ndarray, ' t']
+  no_hand: Bool[np.ndarray, ' t']
   no_face: Bool[np.ndarray, ' t']
 
 
@@ -70,16 +72,16 @@ def draw(path: Path, track: Track, title: Sequence[str]) -> None:
   rows = int(min(MOST_ROWS, max(1, np.ceil((edges[-1] - edges[0]) / ROW_S))))
   bounds = np.linspace(edges[0], edges[-1], rows + 1)
   with mpl.rc_context({'font.size': _FONT_PT, 'axes.linewidth': 0.6}):
-    figure = Figure(figsize=(_WIDTH_IN, 2.4 + 2.2 * rows), layout='constrained')
+    figure = Figure(figsize=(_WIDTH_IN, 2.4 + 2.4 * rows), layout='constrained')
     figure.suptitle(_printable(title), fontsize=_FONT_PT + 1, x=0.02, ha='left', parse_math=False)
-    axes = figure.subplots(3 * rows, 1, squeeze=False, height_ratios=[10, 1, 1] * rows)[:, 0]
+    heights = [10, *(1 for _ in _STRIPS)]
+    axes = figure.subplots(len(heights) * rows, 1, height_ratios=heights * rows)
+    seen = dict(zip(_STRIPS, (track.signing, track.no_hand, track.no_face), strict=True))
     within = np.searchsorted(time_s, bounds[1:-1])
     for row, shown in enumerate(np.split(np.arange(len(time_s)), within)):
-      curves, *strips = axes[3 * row : 3 * row + 3]
+      curves, *strips = axes[len(heights) * row : len(heights) * (row + 1)]
       _curves(curves, track, edges, shown)
-      for strip, values, name in zip(
-        strips, (track.signing, track.no_face), ('signing', 'no face'), strict=True
-      ):
+      for strip, (name, values) in zip(strips, seen.items(), strict=True):
         _strip(strip, values, edges, shown, name)
       for one in (curves, *strips):
         one.set_xlim(bounds[row], bounds[row + 1])
@@ -156,7 +158,12 @@ def _legend(names: Sequence[str]) -> list:
     patches.Patch(facecolor=_LAST_2S, edgecolor=_LAST_2S_EDGE, label='last 2 s'),
     *(
       patches.Patch(color=color, label=label)
-      for color, label in ((_SIGNING, 'signing'), (_REST, 'rest'), (_NO_FACE, 'no face'))
+      for color, label in (
+        (_SIGNING, 'signing'),
+        (_REST, 'rest, or no hand'),
+        (_NO_HAND, 'no hand'),
+        (_NO_FACE, 'no face'),
+      )
     ),
   ]
 

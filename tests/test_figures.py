@@ -155,6 +155,7 @@ def track(seconds, names=labels.EMOTIONS, frame_s=0.2):
     time_s,
     weight / weight.sum(1, keepdims=True),
     rng.uniform(size=len(time_s)) > 0.5,
+    rng.uniform(size=len(time_s)) > 0.7,
     rng.uniform(size=len(time_s)) > 0.9,
   )
 
@@ -180,10 +181,11 @@ def test_timeline_of_two_labels_and_frames_of_which_nothing_is_known(saved, tmp_
 def test_timeline_shows_values_strips_and_the_last_two_seconds(saved, tmp_path):
   shown = track(10)
   timeline.draw(tmp_path / 't.png', shown, ['ten seconds'])
-  curves, signing, no_face = saved[0][0].axes
+  curves, signing, no_hand, no_face = saved[0][0].axes
   drawn = np.array([line.get_ydata() for line in curves.lines[1:]])
   np.testing.assert_allclose(drawn[:, :-1].T, shown.probabilities)
-  for strip, values in ((signing, shown.signing), (no_face, shown.no_face)):
+  strips = (signing, shown.signing), (no_hand, shown.no_hand), (no_face, shown.no_face)
+  for strip, values in strips:
     np.testing.assert_array_equal(strip.collections[0].get_array().ravel(), values)
   # Frames at 0, 0.2, ..., 9.8 s: those later than 7.8 s are the last ten.
   assert curves.lines[0].get_xdata()[0] == pytest.approx(8.0)
@@ -193,7 +195,7 @@ def test_a_long_timeline_is_averaged_in_rows(saved, tmp_path):
   shown = track(3700)
   timeline.draw(tmp_path / 't.png', shown, ['an hour'])
   axes = saved[0][0].axes
-  assert len(axes) == 3 * timeline.MOST_ROWS
+  assert len(axes) == 4 * timeline.MOST_ROWS
   first = np.array([line.get_ydata() for line in axes[0].lines[1:]])
   assert first.shape[1] <= timeline.LINE_POINTS + 1
   np.testing.assert_allclose(first[:, :-1].sum(0), 1)

@@ -127,9 +127,10 @@ def test_a_clip_without_a_face_is_uniform_and_says_so(run, write_blank, out):
   record = json.loads(stdout[0])
   assert status == 0 and not record['has_face'] and record['video_frames'] == 12
   assert list(record['probabilities'].values()) == pytest.approx([1 / 7] * 7)
-  assert record['caveats'][-1] == 'no face found: uniform probabilities'
+  assert record['decision'] is None and record['low_coverage'] == ['face']
+  assert record['caveats'][-2:] == ['low coverage: face', 'no face found: uniform probabilities']
   status, stdout, _ = run(*flags(out, '--no-overlay'), blank)
-  assert 'joy (no face: uniform)' in stdout[-1]
+  assert 'none (no face)' in stdout[-1]
 
 
 @pytest.fixture

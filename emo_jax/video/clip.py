@@ -132,4 +132,5 @@ def _opened(path: str | os.PathLike) -> Iterator[Mapping[str, np.ndarray]]:
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
     # What numpy says advises unpickling; no file of this project needs that.
     reason = getattr(error, 'strerror', None) or 'not a .npz of this project'
-    raise UserError(f'{path} is not a readable clip ({reason}): extract its video again') from error
+    remedy = 'delete it and extract its video again'
+    raise UserError(f'{path} is not a readable clip ({reason}): {remedy}') from error

@@ -23,10 +23,12 @@ from emo_jax.video import (
 )
 from emo_jax.video import sampling as frame_sampling
 from emo_jax.video.hands import HandTracker
+from emo_jax.video.openvino_hands import OpenVinoHands
 
 WEIGHTS_VARIABLE = 'EMO_JAX_WEIGHTS'
 RANDOM_SEED = 0
 PRECISION = 'bfloat16'
+HANDS = ('auto', 'mediapipe', 'openvino')
 
 _MOST_READERS = 16
 
@@ -38,6 +40,7 @@ class Extractor:
     key: the compatibility key of the clips.
     engine: name of the engine of the networks.
     precision: of the backbone's convolutions.
+    hands: what finds the hands: `mediapipe`, `openvino` or `pose`.
   """
 
   def __init__(
@@ -50,6 +53,7 @@ class Extractor:
     search: str = 'follow',
     engine: str = 'auto',
     precision: str = PRECISION,
+    hands: str = 'auto',
     readers: int = 0,
     pose_hands: tuple[str | os.PathLike, str] | None = None,
   ):
@@ -63,6 +67,7 @@ class Extractor:
       search: `follow` the face from frame to frame, or search every frame in `full`.
       engine: of `emo_jax.video.engines.NAMES`.
       precision: of `emo_jax.video.engines.PRECISIONS`.
+      hands: of HANDS, what runs the hand landmarker; `auto` is OpenVINO where it is installed.
       readers: videos that are read at the same time; by default as many as there are cores, at
         most 16.
       pose_hands: a folder of `.pose` files to take the hands from in place of the landmarker, and
@@ -74,10 +79,10 @@ class Extractor:
     # One frame's work is small and the stages keep the cores busy.
     libraries.opencv().setNumThreads(1)
     if pose_hands is None:
-      hands, hand_id = _landmarker(hand_model_path)
+      self.hands, source, hand_id = _landmarker(hand_model_path, hands)
     else:
       folder, hand_id = pose_hands
-      hands = functools.partial(pose_files.HandFolder, folder)
+      self.hands, source = 'pose', functools.partial(pose_files.HandFolder, folder)
     self.key = provenance.compatibility_key(
       backbone=backbone_id,
       detector=following.key(search),
@@ -88,7 +93,7 @@ class Extractor:
     networks = engines.open_engine(engine, precision, backbone_variables)
     self.engine, self.precision = networks.name, networks.precision
     readers = readers or min(_MOST_READERS, parallel.cores())
-    self._pipeline = pipeline.Pipeline(networks, hands, sampling, search, readers)
+    self._pipeline = pipeline.Pipeline(networks, source, sampling, search, readers)
 
   @property
   def busy_s(self) -> dict[str, float]:
@@ -119,15 +124,22 @@ class Extractor:
     return clip.join(parts)
 
 
-def _landmarker(path: str | os.PathLike) -> tuple[Callable[[], HandTracker], str]:
-  """What makes a tracker of MediaPipe's landmarker, and its id in the compatibility key."""
+def _landmarker(
+  path: str | os.PathLike, name: str
+) -> tuple[str, Callable[[], pipeline.HandSource], str]:
+  """The engine of the hand landmarker, what makes a source of it, its id in the key."""
+  if name not in HANDS:
+    raise UserError(f'unknown hand engine {name!r}; there are {", ".join(HANDS)}')
+  if name == 'auto':
+    name = 'openvino' if engines.has_openvino() else 'mediapipe'
   try:
     task = Path(path).read_bytes()
   except OSError as error:
     raise UserError(f'the hand landmarker cannot be read: {error}') from error
-  with HandTracker(task):
+  source = OpenVinoHands if name == 'openvino' else HandTracker
+  with source(task):
     pass  # a file that is no landmarker is found out here, not at every video
-  return functools.partial(HandTracker, task), hand_model.digest(task)
+  return name, functools.partial(source, task), hand_model.digest(task)
 
 
 def load_backbone(path: str | None) -> tuple[dict, str]:
@@ -157,10 +169,12 @@ def load_backbone(path: str | None) -> tuple[dict, str]:
 
 
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
-  """The flags of a command that runs the networks: --engine and --precision."""
+  """The flags of a command that runs the networks: --engine, --precision and --hands."""
   auto = 'auto: OpenVINO where there is no accelerator'
   parser.add_argument('--engine', choices=engines.NAMES, default='auto', help=auto)
   parser.add_argument('--precision', choices=engines.PRECISIONS, default=PRECISION)
+  what = 'what runs the hand landmarker; auto: OpenVINO where it is installed'
+  parser.add_argument('--hands', choices=HANDS, default='auto', help=what)
 
 
 def open_extractor(

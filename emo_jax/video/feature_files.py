@@ -130,7 +130,7 @@ def _resumed(video: Path, target: Path, extractor: Extractor) -> Task:
 
 
 def _settings(extractor: Extractor) -> dict[str, str]:
-  return dict(engine=extractor.engine, precision=extractor.precision)
+  return dict(engine=extractor.engine, precision=extractor.precision, hands=extractor.hands)
 
 
 def _save(path: Path, part: Part, made: clip.Clip, extractor: Extractor) -> None:
@@ -169,14 +169,15 @@ class _Report:
     """Reports a video's end with its coverage."""
     self._share[video] = 1.0
     shares = coverage.shares(made.face_present, made.hand_score)
-    hands = ' and '.join(f'{100 * shares[side]:.0f} %' for side in ('left_hand', 'right_hand'))
+    hands = f'left {100 * shares["left_hand"]:.0f} %, right {100 * shares["right_hand"]:.0f} %'
     faces = int(made.face_present.sum())
-    self._print(video, f'{len(made.face)} frames, {faces} with a face, hands in {hands}')
+    self._print(video, f'{len(made.face)} frames, {faces} with a face, hands: {hands}')
 
   def failed(self, event: Failure) -> None:
     """Reports a video that cannot be decoded."""
     self._share[event.task.video] = 1.0
-    self._print(event.task.video, f'failed: {event.error}')
+    number = f'video {self._number[event.task.video]}/{len(self._number)}'
+    print(f'{number} {event.task.video.name}: failed: {event.error}', file=sys.stderr, flush=True)
 
   def _print(self, video: Path, what: str) -> None:
     self._last = time.monotonic()

@@ -40,6 +40,8 @@ def openvino() -> ModuleType:
 
   Raises UserError naming what to install.
   """
+  if 'openvino' in sys.modules:
+    return sys.modules['openvino']
   name = 'openvino_telemetry'
   there = sys.modules.get(name)
   sys.modules[name] = None  # OpenVINO falls back to a stub of its own

@@ -166,7 +166,7 @@ def _seen(clip: Clip, sampled: int) -> tuple[bool, ...]:
 
 def _draw_found(cv2, image: np.ndarray, clip: Clip, sampled: int, scale: int) -> None:
   """Draws the face box and the hands of a sampled frame onto its image."""
-  thick = max(1, round(len(image) / 240))
+  thick = max(1, round(len(image) / 480))
 
   def pixel(xy) -> tuple[int, int]:
     return round(float(xy[0]) * scale), round(float(xy[1]) * scale)
@@ -246,7 +246,7 @@ class _Panel:
     for words in self._head:
       text(self._pad, words)
       y += self._line
-    text(self._pad, f'{second // 60}:{second % 60:02d}', _DIM)
+    text(self._pad, f'{second // 60}:{second % 60:02d}, at this frame:', _DIM)
     y += self._line + self._pad
     colors = palette.COLORS[: len(row)]
     best = max(row)  # NaN where nothing is known: no name stands out then

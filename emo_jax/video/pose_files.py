@@ -45,6 +45,7 @@ _WRIST, _MIDDLE_MCP = 0, 9
 _LONGEST = 500_000  # frames written: a day at 5 Hz, 400 MB; more is a video of broken times
 _NEAR = 0.51  # frame periods between two frames of one moment: half a period, and rounding
 _ASPECT_TOLERANCE = 0.05
+_SECONDS_OFF, _SHARE_OFF = 1.0, 0.05  # by which a file may be shorter or longer than its video
 _SMALLEST_PALM = 0.002  # of the width: below, coordinates are normalised ones and not pixels
 
 
@@ -227,6 +228,11 @@ class HandReader:
         '(normalised?): give the file as the estimator wrote it'
       )
 
+  @property
+  def duration_s(self) -> float:
+    """How long the file's frames last, in seconds."""
+    return len(self._scores) / self._fps
+
   def __enter__(self) -> 'HandReader':
     return self
 
@@ -274,8 +280,15 @@ class HandFolder:
   def start(self, video: Path) -> None:
     """Begins a video, or a part of one. Raises UserError as `HandReader` and `decode.Video`."""
     if video != self._video:
-      self._reader = HandReader(pose_path(self._folder, video), Video(video).fps)
-      self._video = video
+      path, film = pose_path(self._folder, video), Video(video)
+      reader = HandReader(path, film.fps)
+      video_s = film.declared_frames / film.fps
+      if video_s and abs(reader.duration_s - video_s) > max(_SECONDS_OFF, _SHARE_OFF * video_s):
+        raise UserError(
+          f'{path} lasts {reader.duration_s:.1f} s and its video {video_s:.1f} s: '
+          'give the file that was made from this video'
+        )
+      self._video, self._reader = video, reader
 
   def detect(self, rgb: UInt8[np.ndarray, 'h w 3'], time_s: float) -> Hands:
     """The hands at a frame of the video begun: `HandReader.detect`."""

@@ -90,4 +90,4 @@ def test_progress_is_reported(video, extractor, tmp_path, monkeypatch, capsys):
   list(feature_files.extract_all({video: tmp_path / 'leaves.npz'}, extractor))
   lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('video 1/1')]
   assert len(lines) > 2 and all('frames/s in all' in line and 's left' in line for line in lines)
-  assert 'hands in' in lines[-1] and ', 0 s left' in lines[-1]
+  assert 'hands: left' in lines[-1] and ', 0 s left' in lines[-1]

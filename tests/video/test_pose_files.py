@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import struct
 import subprocess
 import sys
@@ -452,9 +453,9 @@ def test_the_digest_tells_estimators_apart(tmp_path):
 def test_a_folder_serves_one_video_after_the_other(tmp_path, write_video):
   frames = [blank(64, 48)] * 12
   first, second = (write_video(f'{name}.avi', frames, 29.97) for name in ('one', 'two'))
-  data, _ = hands_file(tmp_path / 'one.pose', frames=300, version=0.1, fps=29, size=(64, 48))
+  data, _ = hands_file(tmp_path / 'one.pose', frames=12, version=0.1, fps=29, size=(64, 48))
   hands = pose_files.HandFolder(tmp_path)
-  for at in (0, 290):  # the second is a later part of the same video
+  for at in (0, 10):  # the second is a later part of the same video
     hands.start(first)
     points, _ = hands.detect(frames[0], at / 29.97)
     assert points[0, 0, 0] == data[at, 0, 3, 0]
@@ -463,6 +464,10 @@ def test_a_folder_serves_one_video_after_the_other(tmp_path, write_video):
   hands_file(tmp_path / 'two.pose', seed=1, size=(64, 48))
   hands.start(second)
   assert hands.detect(frames[0], 0.0)[0][0, 0, 0] != data[0, 0, 3, 0]
+  hands_file(tmp_path / 'other.pose', frames=75, size=(64, 48))
+  os.replace(tmp_path / 'other.pose', tmp_path / 'one.pose')
+  with pytest.raises(UserError, match=r'one.pose lasts 3.0 s and its video 0.4 s: give the file'):
+    hands.start(first)
   hands.close()
 
 

@@ -63,6 +63,11 @@ class Engine(Protocol):
     """
 
 
+def has_openvino() -> bool:
+  """Is OpenVINO installed?"""
+  return importlib.util.find_spec('openvino') is not None
+
+
 def open_engine(name: str, precision: str, backbone: Mapping, batch: int = 0) -> Engine:
   """The engine of a name; `auto` is OpenVINO on CPUs that have it, else Flax.
 
@@ -80,7 +85,7 @@ def open_engine(name: str, precision: str, backbone: Mapping, batch: int = 0) ->
   if name not in NAMES or precision not in PRECISIONS:
     known = f'engines: {", ".join(NAMES)}; precisions: {", ".join(PRECISIONS)}'
     raise UserError(f'unknown engine {name!r} or precision {precision!r}; {known}')
-  installed = importlib.util.find_spec('openvino') is not None
+  installed = has_openvino()
   if name == 'openvino' and not installed:
     raise UserError('OpenVINO is not installed: pip install openvino, or --engine=flax')
   mtcnn = {net: mtcnn_weights.load(net) for net in ('pnet', *CANDIDATE)}

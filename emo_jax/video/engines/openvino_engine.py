@@ -31,7 +31,7 @@ class OpenVinoEngine:
     embed = core.compile_model(
       openvino_graphs.backbone(backbone, self.batch),
       'CPU',
-      {**streams, 'INFERENCE_PRECISION_HINT': _PRECISION[precision]},
+      {**streams, 'ENABLE_CPU_PINNING': False, 'INFERENCE_PRECISION_HINT': _PRECISION[precision]},
     )
     # What is asked for is a hint: without the instructions it runs in float32.
     kept = embed.get_property('INFERENCE_PRECISION_HINT') == ov.Type.bf16
@@ -42,6 +42,7 @@ class OpenVinoEngine:
       'PERFORMANCE_HINT': 'LATENCY',
       'INFERENCE_PRECISION_HINT': 'f32',
       'INFERENCE_NUM_THREADS': 1,
+      'ENABLE_CPU_PINNING': False,
     }
     self._nets = {
       net: core.compile_model(
