@@ -153,5 +153,5 @@ def _read(core: Any, task: bytes, name: str) -> Any:
 
 
 def _run(request: Any, pixels: UInt8[np.ndarray, 'size size 3']) -> list[np.ndarray]:
-  request.infer([pixels[None] * np.float32(1 / 255)])
+  request.infer([pixels[None] * np.float32(1 / 255)], share_inputs=True)
   return [tensor.data for tensor in request.output_tensors]

@@ -63,6 +63,7 @@ class Pipeline:
     self._hands, self._sampling, self._search = hands, sampling, search
     assert readers > 0
     self._readers, self._running = readers, threading.Lock()
+    self._idle_hands: list[HandSource] = []
     self.busy_s: dict[str, float] = defaultdict(float)
     self._busy_lock = threading.Lock()
 
@@ -97,7 +98,7 @@ class Pipeline:
 
   def _read(self, shared: Shared, to_faces: Channel, out: Channel, stop: threading.Event) -> None:
     """Decodes one video after the other and follows the hands."""
-    with contextlib.closing(self._hands()) as hands:
+    with self._hand_source() as hands:
       while (task := shared.next()) is not None:
         rows = None
         try:
@@ -135,6 +136,20 @@ class Pipeline:
       raise UserError(f'{video.path}: changed while it was read; extract it again')
     rows.end(number)
 
+  @contextlib.contextmanager
+  def _hand_source(self) -> Iterator[HandSource]:
+    """A source that an earlier run has left, or a new one; after a failure it is not kept."""
+    try:
+      hands = self._idle_hands.pop()
+    except IndexError:
+      hands = self._hands()
+    try:
+      yield hands
+    except BaseException:
+      hands.close()
+      raise
+    self._idle_hands.append(hands)
+
   def _timed_chunks(self, frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     size = 1
     while True:
@@ -149,10 +164,14 @@ class Pipeline:
       yield chunk
 
   def _find_faces(self, source: Channel, target: Channel) -> None:
+    buffer: np.ndarray | None = None
     while (item := source.get()) is not None:
       rows, search, number, chunk = item
       with self._busy('faces'):
-        rgb, times = np.stack([f.rgb for f in chunk]), [float(np.float32(f.time_s)) for f in chunk]
+        if buffer is None or len(buffer) < len(chunk) or buffer.shape[1:] != chunk[0].rgb.shape:
+          buffer = np.empty((len(chunk), *chunk[0].rgb.shape), np.uint8)
+        rgb = np.stack([frame.rgb for frame in chunk], out=buffer[: len(chunk)])
+        times = [float(np.float32(frame.time_s)) for frame in chunk]
         found = search.find(rgb, times)
         crops = [
           faces.crop_face(frame.rgb, face[0])

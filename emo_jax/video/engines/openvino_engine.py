@@ -36,6 +36,7 @@ class OpenVinoEngine:
     # What is asked for is a hint: without the instructions it runs in float32.
     kept = embed.get_property('INFERENCE_PRECISION_HINT') == ov.Type.bf16
     self.precision = 'bfloat16' if kept else 'float32'
+    self._frames: _Frames | None = None
     self._backbone = itertools.cycle([embed.create_infer_request() for _ in range(self.under_way)])
     # One thread: candidates are few, and the other stages have work for the other cores.
     exact = {
@@ -60,8 +61,11 @@ class OpenVinoEngine:
     return _UnderWay(request, len(crops))
 
   def load(self, rgb: UInt8[np.ndarray, 'n h w 3']) -> '_Frames':
-    """See `Engine`."""
-    return _Frames((rgb.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 128))
+    """See `Engine`. The frames loaded before are gone then."""
+    if self._frames is None or not self._frames.fit(rgb):
+      self._frames = _Frames(rgb.shape)
+    self._frames.fill(rgb)
+    return self._frames
 
   def propose(self, frames: '_Frames', shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """See `Engine`."""
@@ -110,16 +114,29 @@ class _UnderWay:
 
 
 class _Frames:
-  """Normalised frames [n, h, w, 3] float32 and, where asked for, their colours as planes."""
+  """Normalised frames [n, h, w, 3] float32 and, where asked for, their colours as planes.
 
-  def __init__(self, pixels: np.ndarray):
-    self.pixels = pixels
-    self._planes: dict[int, np.ndarray] = {}
+  In arrays that are filled anew each time: the system takes a while to give so large ones.
+  """
+
+  def __init__(self, shape: tuple[int, ...]):
+    count, height, width, colours = shape
+    self._pixels = np.empty(shape, np.float32)
+    self._planes = np.empty((count, 1, colours, height, width), np.float32)
+
+  def fit(self, rgb: np.ndarray) -> bool:
+    return len(rgb) <= len(self._pixels) and rgb.shape[1:] == self._pixels.shape[1:]
+
+  def fill(self, rgb: np.ndarray) -> None:
+    self.pixels, self._planar = self._pixels[: len(rgb)], set()
+    np.subtract(rgb, np.float32(127.5), out=self.pixels, dtype=np.float32)
+    self.pixels *= np.float32(1 / 128)
 
   def planes(self, frame: int) -> np.ndarray:
     """[1, 3, h, w] of one frame."""
-    if frame not in self._planes:
-      self._planes[frame] = np.ascontiguousarray(self.pixels[frame].transpose(2, 0, 1))[None]
+    if frame not in self._planar:
+      self._planes[frame, 0] = self.pixels[frame].transpose(2, 0, 1)
+      self._planar.add(frame)
     return self._planes[frame]
 
 
