@@ -43,6 +43,8 @@ def suppress(
     method: overlap relative to the `union` of the two boxes or to the smaller (`min`).
   """
   order = np.argsort(scores)[::-1]
+  if len(order) < 2:
+    return order
   boxes = boxes[order]
   area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
   kept = np.ones(len(boxes), bool)

@@ -20,7 +20,7 @@ _OUT_OF_SIGHT_S = 1.0
 EVERY = 16  # sampled frames from one full search to the next
 _SURE = 0.95  # a followed face of a lower score is searched for in full
 # P-Net's windows that are looked through, relative to the face of the last full search.
-_SIDES = (0.6, 1.2)
+_SIDES = (0.7, 1.2)
 
 
 def key(search: str) -> str:
