@@ -91,8 +91,8 @@ def test_the_list_is_there_before_the_run_ends(run, tmp_path, monkeypatch):
     raise KeyboardInterrupt
 
   monkeypatch.setattr(feature_files, 'extract_all', interrupted)
-  with pytest.raises(KeyboardInterrupt):
-    run(first, second)
+  status, _, stderr = run(first, second)
+  assert (status, stderr[-1]) == (130, 'interrupted')
   assert listed(out) == {str(first): 'broken'}
 
 
@@ -150,13 +150,26 @@ def test_a_file_that_may_not_grow_stops_the_run(shared, small, tmp_path):
   second = shutil.copy(small, tmp_path / 'second.mp4')
   limited = ['sh', '-c', 'ulimit -f 4 && exec "$@"', 'sh']  # blocks of 512 bytes
   done = subprocess.run(
-    [*limited, *command(shared, out, absent, small, second)], capture_output=True, text=True
+    # OpenVINO's hands need room in the temporary folder first.
+    [*limited, *command(shared, out, '--hands=mediapipe', absent, small, second)],
+    capture_output=True,
+    text=True,
   )
   assert (done.returncode, done.stdout) == (2, '')
   assert 'Traceback' not in done.stderr
   last = done.stderr.splitlines()[-1]
   assert last.startswith(f'error: cannot write {out}/s') and '.npz (File too large)' in last
   assert set(os.listdir(out)) <= {error_list.name()}  # nothing half written
+
+
+def test_no_room_to_unpack_the_landmarker(shared, small, tmp_path):
+  limited = ['sh', '-c', 'ulimit -f 4 && exec "$@"', 'sh']
+  done = subprocess.run(
+    [*limited, *command(shared, tmp_path / 'out', small)], capture_output=True, text=True
+  )
+  assert (done.returncode, done.stdout) == (2, '') and 'Traceback' not in done.stderr
+  last = done.stderr.splitlines()[-1]
+  assert last.startswith('error: the hand landmarker cannot be unpacked: ') and 'TMPDIR' in last
 
 
 @pytest.fixture

@@ -132,6 +132,9 @@ def _compiled(task: bytes, name: str, settings: tuple) -> bytes:
     model = _read(core, task, name)
   except (ValueError, zipfile.BadZipFile) as error:
     raise UserError(f'not a hand landmarker (--hand_model): {error}') from error
+  except OSError as error:
+    where = f'{tempfile.gettempdir()} has no room for it ({error.strerror})'
+    raise UserError(f'the hand landmarker cannot be unpacked: {where}; set TMPDIR') from error
   return core.compile_model(model, 'CPU', dict(settings)).export_model().getvalue()
 
 

@@ -63,7 +63,6 @@ class Pipeline:
     self._hands, self._sampling, self._search = hands, sampling, search
     assert readers > 0
     self._readers, self._running = readers, threading.Lock()
-    self._idle_hands: list[HandSource] = []
     self.busy_s: dict[str, float] = defaultdict(float)
     self._busy_lock = threading.Lock()
 
@@ -98,7 +97,7 @@ class Pipeline:
 
   def _read(self, shared: Shared, to_faces: Channel, out: Channel, stop: threading.Event) -> None:
     """Decodes one video after the other and follows the hands."""
-    with self._hand_source() as hands:
+    with contextlib.closing(self._hands()) as hands:
       while (task := shared.next()) is not None:
         rows = None
         try:
@@ -135,20 +134,6 @@ class Pipeline:
     if video_id.of(video.path) != rows.began:
       raise UserError(f'{video.path}: changed while it was read; extract it again')
     rows.end(number)
-
-  @contextlib.contextmanager
-  def _hand_source(self) -> Iterator[HandSource]:
-    """A source that an earlier run has left, or a new one; after a failure it is not kept."""
-    try:
-      hands = self._idle_hands.pop()
-    except IndexError:
-      hands = self._hands()
-    try:
-      yield hands
-    except BaseException:
-      hands.close()
-      raise
-    self._idle_hands.append(hands)
 
   def _timed_chunks(self, frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     size = 1
