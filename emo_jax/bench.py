@@ -47,16 +47,7 @@ def main(argv: Sequence[str]) -> int:
 def extract(arguments: argparse.Namespace) -> dict[str, Any]:
   """Frames and seconds of video per second through all stages, and the peer's."""
   videos = [Path(video) for video in arguments.videos]
-  run = extractor.open_extractor(
-    arguments.weights,
-    arguments.hand_model,
-    arguments.sampling,
-    search=arguments.search,
-    engine=arguments.engine,
-    precision=arguments.precision,
-    hands=arguments.hands,
-    readers=arguments.readers,
-  )
+  run = extractor.from_flags(arguments, readers=arguments.readers)
   _extracted(run, videos[:1])  # compiles
   ours, peers = [], []
   for number in range(arguments.repeat):
@@ -189,15 +180,7 @@ def precision(arguments: argparse.Namespace) -> dict[str, Any]:
   trained = inference.Trained(alone, finished.params, finished.report['temperature'])
   found: dict[str, list] = {}
   for name in engines.PRECISIONS:
-    run = extractor.open_extractor(
-      arguments.weights,
-      arguments.hand_model,
-      arguments.sampling,
-      search=arguments.search,
-      engine=arguments.engine,
-      precision=name,
-      hands=arguments.hands,
-    )
+    run = extractor.from_flags(arguments, precision=name)
     if run.precision != name:
       raise UserError(f'{run.engine} has no {name} on this machine')
     clips = [run.extract(video) for video in arguments.videos]

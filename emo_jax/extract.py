@@ -43,16 +43,8 @@ def main(argv: Sequence[str]) -> int:
   if arguments.pose:
     for target in targets.values():
       pose_files.require_replaceable(target.with_suffix('.pose'))
-  run = extractor.open_extractor(
-    arguments.weights,
-    arguments.hand_model,
-    arguments.sampling,
-    search=arguments.search,
-    engine=arguments.engine,
-    precision=arguments.precision,
-    hands=arguments.hands,
-    pose_hands=pose_files.in_folder(arguments.hands_from, every),
-  )
+  pose_hands = pose_files.in_folder(arguments.hands_from, every)
+  run = extractor.from_flags(arguments, pose_hands=pose_hands)
   folders.make_writable(out)
   failed = _unnameable(targets)
   wanted = {video: target for video, target in targets.items() if video not in failed}

@@ -33,14 +33,10 @@ def main(argv: Sequence[str]) -> int:
   # Features of a run on video are sampled as its own were.
   made_with = run.report['provenance']
   rule, search = made_with['sampling'].split('-')[0], made_with['detector'].rsplit('-', 1)[-1]
-  extracting = extractor.open_extractor(
-    arguments.weights,
-    arguments.hand_model,
-    rule,
+  extracting = extractor.from_flags(
+    arguments,
+    sampling=rule,
     search=search if search in following.SEARCHES else 'follow',  # not of a synthetic corpus
-    engine=arguments.engine,
-    precision=arguments.precision,
-    hands=arguments.hands,
     pose_hands=pose_files.in_folder(arguments.hands_from, targets),
   )
   videos = corpora.Split(spec='the videos', source=[], key=extracting.key, tasks=())

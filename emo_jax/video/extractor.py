@@ -177,6 +177,14 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--hands', choices=HANDS, default='auto', help=what)
 
 
+def from_flags(arguments: argparse.Namespace, **changed) -> Extractor:
+  """`open_extractor` of a command's flags: --weights, --hand_model, --sampling, --search and those
+  of `add_engine_flags`. `changed` are settings that the command has itself."""
+  names = ('sampling', 'search', 'engine', 'precision', 'hands')
+  settings = {name: getattr(arguments, name) for name in names if name not in changed} | changed
+  return open_extractor(arguments.weights, arguments.hand_model, **settings)
+
+
 def open_extractor(
   weights_path: str | None, hand_model_path: str | os.PathLike | None, sampling: str, **settings
 ) -> Extractor:

@@ -12,6 +12,11 @@ from emo_jax.video.clip import HAND_SHAPE
 
 SIDES = ('Left', 'Right')  # the order in a clip; MediaPipe's names
 
+# MediaPipe's HAND_CONNECTIONS: the palm, then thumb to little finger.
+_PALM = ((0, 1), (0, 5), (5, 9), (9, 13), (13, 17), (0, 17))
+_FINGERS = tuple((i, i + 1) for base in (1, 5, 9, 13, 17) for i in range(base, base + 3))
+CONNECTIONS = _PALM + _FINGERS
+
 _WRIST, _MIDDLE_MCP = 0, 9
 _BLANK = np.zeros((64, 64, 3), np.uint8)
 

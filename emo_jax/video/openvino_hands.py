@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 
 from emo_jax.errors import UserError
 from emo_jax.video import hands, libraries, palm_boxes, palm_regions
+from emo_jax.video.engines import OPENVINO_HINT
 from emo_jax.video.hands import Hands
 from emo_jax.video.palm_regions import Region
 
@@ -25,7 +26,6 @@ _LEAST_PRESENCE = 0.5
 _SIDE = 224  # pixels of a hand's square
 _DEPTH_SCALE = 0.4  # by which MediaPipe divides z
 
-_PRECISION = {'bfloat16': 'bf16', 'float32': 'f32'}
 _SHAPES = {
   _PALM_NET: ([1, palm_boxes.SIDE, palm_boxes.SIDE, 3], [1, 2016, 18], [1, 2016, 1]),
   _HAND_NET: ([1, _SIDE, _SIDE, 3], [1, 63], [1, 1], [1, 1], [1, 63]),
@@ -112,7 +112,7 @@ def _network(task: bytes, name: str, precision: str) -> tuple[Any, str]:
   ov = libraries.openvino()
   settings = {
     'PERFORMANCE_HINT': 'LATENCY',
-    'INFERENCE_PRECISION_HINT': _PRECISION[precision],
+    'INFERENCE_PRECISION_HINT': OPENVINO_HINT[precision],
     # The caller's thread and no other, on any core: every reader has its own source of hands.
     'INFERENCE_NUM_THREADS': 1,
     'ENABLE_CPU_PINNING': False,

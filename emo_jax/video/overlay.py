@@ -21,11 +21,7 @@ from emo_jax.errors import UserError
 from emo_jax.video import libraries
 from emo_jax.video.clip import Clip
 from emo_jax.video.decode import Video
-
-# MediaPipe's HAND_CONNECTIONS: the palm, then thumb to little finger.
-_PALM = ((0, 1), (0, 5), (5, 9), (9, 13), (13, 17), (0, 17))
-_FINGERS = tuple((i, i + 1) for base in (1, 5, 9, 13, 17) for i in range(base, base + 3))
-CONNECTIONS = _PALM + _FINGERS
+from emo_jax.video.hands import CONNECTIONS
 
 # RGB
 _FACE, _LEFT, _RIGHT = (255, 255, 255), palette.rgb(palette.ORANGE), palette.rgb(palette.SKY_BLUE)

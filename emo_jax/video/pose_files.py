@@ -22,7 +22,7 @@ from emo_jax.errors import UserError
 from emo_jax.video import libraries, pose_layout, sampling
 from emo_jax.video.clip import HAND_SHAPE, Clip
 from emo_jax.video.decode import Video
-from emo_jax.video.hands import Hands
+from emo_jax.video.hands import CONNECTIONS, Hands
 
 # Not FACE_LANDMARKS, which tools take for MediaPipe's face mesh. As in a clip, left is the image's.
 FACE = 'FACE_DETECTION'
@@ -38,8 +38,6 @@ _HAND_POINTS = (
   *('WRIST', 'THUMB_CMC', 'THUMB_MCP', 'THUMB_IP', 'THUMB_TIP'),
   *(f'{finger}_{joint}' for finger in _FINGERS for joint in ('MCP', 'PIP', 'DIP', 'TIP')),
 )
-_PALM = ((0, 1), (0, 5), (5, 9), (9, 13), (13, 17), (0, 17))
-_HAND_LIMBS = (*_PALM, *((i, i + 1) for root in range(1, 21, 4) for i in range(root, root + 3)))
 _WRIST, _MIDDLE_MCP = 0, 9
 
 _LONGEST = 500_000  # frames written: a day at 5 Hz, 400 MB; more is a video of broken times
@@ -69,7 +67,7 @@ def write(path: str | os.PathLike, clip: Clip) -> None:
   pose_format = libraries.pose_format()
   header_module = pose_format.pose_header
   hand_colours = pose_format.utils.openpose.hand_colors
-  hand = (list(_HAND_POINTS), list(_HAND_LIMBS), hand_colours, 'XYZC')
+  hand = (list(_HAND_POINTS), list(CONNECTIONS), hand_colours, 'XYZC')
   face = (list(FACE_POINTS), list(_FACE_LIMBS), [_FACE_COLOUR], 'XYZC')
   components = [
     *(header_module.PoseHeaderComponent(name, *hand) for name in pose_layout.MEDIAPIPE_HANDS),

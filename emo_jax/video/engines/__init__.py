@@ -16,6 +16,7 @@ from emo_jax.video import mtcnn_weights
 
 NAMES = ('auto', 'flax', 'openvino')
 PRECISIONS = ('bfloat16', 'float32')
+OPENVINO_HINT = {'bfloat16': 'bf16', 'float32': 'f32'}  # the same, as OpenVINO names them
 
 # Names of the cascade's later networks -> points per side of a candidate.
 CANDIDATE = {'rnet': 24, 'onet': 48}

@@ -8,10 +8,9 @@ from jaxtyping import Float, Int, UInt8
 
 from emo_jax import parallel
 from emo_jax.video import libraries
-from emo_jax.video.engines import CANDIDATE, openvino_graphs
+from emo_jax.video.engines import CANDIDATE, OPENVINO_HINT, openvino_graphs
 
 _BATCH = 4  # crops: as fast as more, with less padding
-_PRECISION = {'bfloat16': 'bf16', 'float32': 'f32'}
 
 
 class OpenVinoEngine:
@@ -31,7 +30,11 @@ class OpenVinoEngine:
     embed = core.compile_model(
       openvino_graphs.backbone(backbone, self.batch),
       'CPU',
-      {**streams, 'ENABLE_CPU_PINNING': False, 'INFERENCE_PRECISION_HINT': _PRECISION[precision]},
+      {
+        **streams,
+        'ENABLE_CPU_PINNING': False,
+        'INFERENCE_PRECISION_HINT': OPENVINO_HINT[precision],
+      },
     )
     # What is asked for is a hint: without the instructions it runs in float32.
     kept = embed.get_property('INFERENCE_PRECISION_HINT') == ov.Type.bf16
