@@ -10,7 +10,7 @@ import platform
 
 from emo_jax.errors import UserError
 
-FEATURE_VERSION = '2'
+FEATURE_VERSION = '3'
 KEY_FIELDS = ('backbone', 'detector', 'resize', 'sampling', 'hand_model', 'feature_version')
 
 

@@ -78,8 +78,9 @@ class Extractor:
     """
     # One frame's work is small and the stages keep the cores busy.
     libraries.opencv().setNumThreads(1)
+    readers = readers or min(_MOST_READERS, parallel.cores())
     if pose_hands is None:
-      self.hands, source, hand_id = _landmarker(hand_model_path, hands)
+      self.hands, source, hand_id = _landmarker(hand_model_path, hands, readers)
     else:
       folder, hand_id = pose_hands
       self.hands, source = 'pose', functools.partial(pose_files.HandFolder, folder)
@@ -92,7 +93,6 @@ class Extractor:
     )
     networks = engines.open_engine(engine, precision, backbone_variables)
     self.engine, self.precision = networks.name, networks.precision
-    readers = readers or min(_MOST_READERS, parallel.cores())
     self._pipeline = pipeline.Pipeline(networks, source, sampling, search, readers)
 
   @property
@@ -125,7 +125,7 @@ class Extractor:
 
 
 def _landmarker(
-  path: str | os.PathLike, name: str
+  path: str | os.PathLike, name: str, readers: int
 ) -> tuple[str, Callable[[], pipeline.HandSource], str]:
   """The engine of the hand landmarker, what makes a source of it, its id in the key."""
   if name not in HANDS:
@@ -136,10 +136,13 @@ def _landmarker(
     task = Path(path).read_bytes()
   except OSError as error:
     raise UserError(f'the hand landmarker cannot be read: {error}') from error
-  source = OpenVinoHands if name == 'openvino' else HandTracker
-  with source(task):
+  if name == 'openvino':
+    source = functools.partial(OpenVinoHands, task, threads=readers)
+  else:
+    source = functools.partial(HandTracker, task)
+  with source():
     pass  # a file that is no landmarker is found out here, not at every video
-  return name, functools.partial(source, task), hand_model.digest(task)
+  return name, source, hand_model.digest(task)
 
 
 def load_backbone(path: str | None) -> tuple[dict, str]:

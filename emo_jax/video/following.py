@@ -21,6 +21,10 @@ EVERY = 16  # sampled frames from one full search to the next
 _SURE = 0.95  # a followed face of a lower score is searched for in full
 # P-Net's windows that are looked through, relative to the face of the last full search.
 _SIDES = (0.7, 1.2)
+# A full search begins with large windows, of which there are few: from half the last face on, or
+# from this share of the frame's shorter side. A face that is larger than the smallest of them by
+# this factor, more than the step from one size of window to the next, is the largest there is.
+_LEAST_OF_LAST, _LEAST_OF_FRAME, _CLEARLY_LARGER = 0.5, 1 / 12, 1.5
 
 
 def key(search: str) -> str:
@@ -68,6 +72,11 @@ class Follower:
     chosen = int(np.argmin(distance))
     return chosen if distance[chosen] <= _FARTHEST else None
 
+  @property
+  def side(self) -> float:
+    """The longer one of the box last seen, in pixels."""
+    return _side(self._box)
+
   def lost(self, time_s: float) -> bool:
     """Whether the largest face is taken at this time, whoever's it is."""
     return self._box is None or time_s - self._seen_s >= _OUT_OF_SIGHT_S
@@ -76,9 +85,10 @@ class Follower:
 class FaceSearch:
   """The person's face in the frames of one video.
 
-  A full search of every 16th sampled frame; in the frames between, P-Net looks through the windows
-  near the size of the face found there, and the whole frame is searched where that finds no face,
-  or one of a low score. How frames are cut into chunks changes nothing.
+  A full search of every 16th sampled frame, which is spared the small windows where the large ones
+  show the face; in the frames between, P-Net looks through the windows near the size of the face
+  found there, and the whole frame is searched where that finds no face, or one of a low score. How
+  frames are cut into chunks changes nothing.
   """
 
   def __init__(self, detector: FaceDetector, search: str, follower: Follower | None = None):
@@ -109,27 +119,50 @@ class FaceSearch:
     elif self._number % EVERY:  # no face was found at the last full search
       count = min(len(rgb), EVERY - self._number % EVERY)
     found = []
-    for faces, t in zip(self._detector.detect(rgb[:count]), time_s[:count], strict=True):
+    if self._always or self._number % EVERY:
+      seen = self._detector.detect(rgb[:count])
+    else:
+      seen = [self._from_large(rgb[0], time_s[0])]
+    for faces, t in zip(seen, time_s[:count], strict=True):
       found.append(self._take(faces, self._follower.pick(t, faces.boxes)))
     if self._number % EVERY == 0:
-      self._side = None if found[0] is None else float((found[0][0][2:] - found[0][0][:2]).max())
+      self._side = None if found[0] is None else _side(found[0][0])
     self._number += count
     return found
+
+  def _from_large(self, frame: np.ndarray, t: float) -> Faces:
+    """A frame's faces, among them the one a search through all windows would pick."""
+    least = _LEAST_OF_FRAME * min(frame.shape[:2])
+    if not self._follower.lost(t):
+      least = _LEAST_OF_LAST * self._follower.side
+    (faces,) = self._detector.detect(frame[None], (least, np.inf))
+    chosen = self._sure(t, faces)
+    if chosen is None or _side(faces.boxes[chosen]) < _CLEARLY_LARGER * least:
+      (faces,) = self._detector.detect(frame[None])
+    return faces
 
   def _near(self, rgb: np.ndarray, time_s: Sequence[float]) -> list[Person | None]:
     sides = (_SIDES[0] * self._side, _SIDES[1] * self._side)
     found = []
     for frame, faces, t in zip(rgb, self._detector.detect(rgb, sides), time_s, strict=True):
-      chosen = self._follower.look(t, faces.boxes)
-      sure = chosen is not None and faces.scores[chosen] >= _SURE
-      if not sure or self._follower.lost(t):
+      if self._sure(t, faces) is None or self._follower.lost(t):
         (faces,) = self._detector.detect(frame[None])
       found.append(self._take(faces, self._follower.pick(t, faces.boxes)))
     self._number += len(rgb)
     return found
+
+  def _sure(self, t: float, faces: Faces) -> int | None:
+    """The person's face, if its score leaves no doubt."""
+    chosen = self._follower.look(t, faces.boxes)
+    return chosen if chosen is not None and faces.scores[chosen] >= _SURE else None
 
   @staticmethod
   def _take(faces: Faces, chosen: int | None) -> Person | None:
     if chosen is None:
       return None
     return faces.boxes[chosen], float(faces.scores[chosen]), faces.points[chosen]
+
+
+def _side(box: np.ndarray) -> float:
+  """The longer one."""
+  return float((box[2:] - box[:2]).max())

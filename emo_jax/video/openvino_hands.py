@@ -42,19 +42,24 @@ class OpenVinoHands:
     precision: of the networks' convolutions.
   """
 
-  def __init__(self, task: bytes, precision: str = 'float32'):
-    """Loads the networks, for one thread.
+  def __init__(self, task: bytes, precision: str = 'float32', threads: int = 1):
+    """Loads the networks, unless they are loaded already.
 
     Args:
       task: the landmarker's file.
       precision: of `emo_jax.video.engines.PRECISIONS`; float32 where the processor lacks the
         instructions.
+      threads: how many run such networks at the same time, each with an object of its own.
 
     Raises:
       UserError: the file is not a hand landmarker, or OpenVINO is missing.
     """
-    self._palm_net, self.precision = _network(task, _PALM_NET, precision)
-    self._hand_net, _ = _network(task, _HAND_NET, precision)
+    palm_net, hand_net = (_network(task, x, precision, threads) for x in (_PALM_NET, _HAND_NET))
+    # What is asked for is a hint: without the instructions it runs in float32.
+    kept = palm_net.get_property('INFERENCE_PRECISION_HINT') == libraries.openvino().Type.bf16
+    self.precision = 'bfloat16' if kept else 'float32'
+    self._palm_net = palm_net.create_infer_request()
+    self._hand_net = hand_net.create_infer_request()
     self._followed: list[Region] = []
 
   def start(self, video: Path) -> None:
@@ -107,26 +112,9 @@ class OpenVinoHands:
     return points, float(outputs[1][0, 0]), float(outputs[2][0, 0])
 
 
-def _network(task: bytes, name: str, precision: str) -> tuple[Any, str]:
-  """An inference request of one of the landmarker's networks, and its precision."""
-  ov = libraries.openvino()
-  settings = {
-    'PERFORMANCE_HINT': 'LATENCY',
-    'INFERENCE_PRECISION_HINT': OPENVINO_HINT[precision],
-    # The caller's thread and no other, on any core: every reader has its own source of hands.
-    'INFERENCE_NUM_THREADS': 1,
-    'ENABLE_CPU_PINNING': False,
-  }
-  blob = _compiled(task, name, tuple(settings.items()))
-  network = ov.Core().import_model(blob, 'CPU', settings)
-  # What is asked for is a hint: without the instructions it runs in float32.
-  kept = network.get_property('INFERENCE_PRECISION_HINT') == ov.Type.bf16
-  return network.create_infer_request(), 'bfloat16' if kept else 'float32'
-
-
 @functools.lru_cache(maxsize=4)
-def _compiled(task: bytes, name: str, settings: tuple) -> bytes:
-  """What OpenVINO makes of a network: compiling takes 0.2 s, loading this a quarter of it."""
+def _network(task: bytes, name: str, precision: str, threads: int) -> Any:
+  """One of the landmarker's networks, for so many requests at a time, on one thread each."""
   core = libraries.openvino().Core()
   try:
     model = _read(core, task, name)
@@ -135,7 +123,13 @@ def _compiled(task: bytes, name: str, settings: tuple) -> bytes:
   except OSError as error:
     where = f'{tempfile.gettempdir()} has no room for it ({error.strerror})'
     raise UserError(f'the hand landmarker cannot be unpacked: {where}; set TMPDIR') from error
-  return core.compile_model(model, 'CPU', dict(settings)).export_model().getvalue()
+  settings = {
+    'NUM_STREAMS': threads,
+    'INFERENCE_NUM_THREADS': threads,
+    'INFERENCE_PRECISION_HINT': OPENVINO_HINT[precision],
+    'ENABLE_CPU_PINNING': False,
+  }
+  return core.compile_model(model, 'CPU', settings)
 
 
 def _read(core: Any, task: bytes, name: str) -> Any:

@@ -101,7 +101,7 @@ class Pipeline:
       while (task := shared.next()) is not None:
         rows = None
         try:
-          video = Video(task.video)
+          video = Video(task.video, threads=1)
           rows = Rows(task, video, video_id.of(task.video), out)
           self._read_video(video, rows, hands, to_faces, stop)
         except UserError as error:

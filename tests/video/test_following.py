@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 
 from emo_jax.models import resnet
 from emo_jax.video import engines, sampling
-from emo_jax.video.decode import Video
+from emo_jax.video.decode import Frame, Video
 from emo_jax.video.faces import FaceDetector, crop_face
 from emo_jax.video.following import FaceSearch, Follower
 
@@ -82,6 +83,32 @@ def test_a_full_search_is_the_detector_itself(engine, shared):
   faces = FaceDetector(engine).detect(np.stack([f.rgb for f in frames]))
   for found, alone in zip(search(engine, 'full', frames), faces, strict=True):
     assert np.array_equal(found[0], alone.boxes[0]) and found[1] == alone.scores[0]
+
+
+def still(rgb, times):
+  return [Frame(i, t, rgb) for i, t in enumerate(times)]
+
+
+@pytest.mark.parametrize('shrunk', [2, 4, 6])
+def test_a_small_face_in_a_large_frame_is_found_as_by_a_full_search(engine, shared, shrunk):
+  signer = sampled(shared / 'data/signing/Jsl_bird.mp4')[0].rgb
+  small = cv2.resize(signer, None, fx=1 / shrunk, fy=1 / shrunk, interpolation=cv2.INTER_AREA)
+  rgb = np.full((720, 720, 3), 90, np.uint8)
+  rgb[30 : 30 + small.shape[0], 450 : 450 + small.shape[1]] = small
+  frames = still(rgb, [0.0, 0.2])
+  for full, followed in zip(*(search(engine, x, frames) for x in ('full', 'follow')), strict=True):
+    assert iou(full[0], followed[0]) > 0.9 and full[0][0] > 450
+
+
+def test_the_largest_of_two_people_is_taken_whatever_their_sizes(engine, shared):
+  signer = sampled(shared / 'data/signing/Jsl_bird.mp4')[0].rgb
+  for left, right in ((1.0, 0.8), (0.5, 0.65), (0.3, 0.36)):
+    rgb = np.full((480, 960, 3), 90, np.uint8)
+    for x, scale in ((0, left), (480, right)):
+      person = cv2.resize(signer, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+      rgb[: person.shape[0], x : x + person.shape[1]] = person
+    (found,) = search(engine, 'follow', still(rgb, [0.0]))
+    assert (found[0][0] > 480) == (right > left)
 
 
 def embedded(engine, frames, numbers, found):

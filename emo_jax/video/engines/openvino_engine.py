@@ -4,13 +4,15 @@ import itertools
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from emo_jax import parallel
 from emo_jax.video import libraries
 from emo_jax.video.engines import CANDIDATE, OPENVINO_HINT, openvino_graphs
 
 _BATCH = 4  # crops: as fast as more, with less padding
+_OUTSIDE = -3  # a point of the grid far outside, where all is zero
+_NOTHING = np.zeros((0, 4)), np.zeros((0, 10)), np.zeros(0, np.float32)
 
 
 class OpenVinoEngine:
@@ -86,18 +88,14 @@ class OpenVinoEngine:
     boxes: Float[np.ndarray, 'k 4'],
   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """See `Engine`. The candidates come frame by frame."""
-    size, (height, width) = CANDIDATE[net], frames.pixels.shape[1:3]
-    found = [(np.zeros((0, 4)), np.zeros((0, 10)), np.zeros(0))]
-    for f, rows in itertools.groupby(range(len(boxes)), key=lambda row: int(frame[row])):
-      mine = boxes[list(rows)]
-      # Few shapes, for which the networks are made ready once each.
-      padding = (1 << (len(mine) - 1).bit_length()) - len(mine)
-      padded = np.pad(mine, ((0, padding), (0, 0))).astype(np.float32)
-      outputs = self._run(net, [frames.planes(f), _grid(padded, size, width, height)])
-      offsets, *points, scores = (x[: len(mine)] for x in outputs)
-      found.append((offsets, points[0] if points else np.zeros((len(mine), 10)), scores))
-    offsets, points, scores = (np.concatenate(x) for x in zip(*found, strict=True))
-    return offsets, points, scores.astype(np.float32)
+    grid = _grid(boxes, frame, CANDIDATE[net], frames.pixels.shape[:3])
+    # Few shapes, for which the networks are made ready once each: three binary digits of a count.
+    padding = -len(boxes) % (1 << max(0, (len(boxes) - 1).bit_length() - 3))
+    grid = np.pad(grid, ((0, padding), (0, 0), (0, 0), (0, 0)), mode='edge')
+    grid = grid.reshape(1, -1, *grid.shape[2:])
+    outputs = self._run(net, [frames.planes(), grid]) if len(boxes) else _NOTHING
+    offsets, *points, scores = (x[: len(boxes)] for x in outputs)
+    return offsets, points[0] if points else np.zeros((len(boxes), 10)), scores
 
   def _run(self, net: str, inputs: list[np.ndarray]) -> tuple[np.ndarray, ...]:
     request = self._nets[net]
@@ -123,36 +121,45 @@ class _Frames:
   """
 
   def __init__(self, shape: tuple[int, ...]):
-    count, height, width, colours = shape
     self._pixels = np.empty(shape, np.float32)
-    self._planes = np.empty((count, 1, colours, height, width), np.float32)
+    self._planes = np.empty(self._pixels.size, np.float32)
 
   def fit(self, rgb: np.ndarray) -> bool:
     return len(rgb) <= len(self._pixels) and rgb.shape[1:] == self._pixels.shape[1:]
 
   def fill(self, rgb: np.ndarray) -> None:
-    self.pixels, self._planar = self._pixels[: len(rgb)], set()
+    self.pixels, self._planar = self._pixels[: len(rgb)], False
     np.subtract(rgb, np.float32(127.5), out=self.pixels, dtype=np.float32)
     self.pixels *= np.float32(1 / 128)
 
-  def planes(self, frame: int) -> np.ndarray:
-    """[1, 3, h, w] of one frame."""
-    if frame not in self._planar:
-      self._planes[frame, 0] = self.pixels[frame].transpose(2, 0, 1)
-      self._planar.add(frame)
-    return self._planes[frame]
+  def planes(self) -> np.ndarray:
+    """[1, 3, n * h, w]: one frame below the other."""
+    count, height, width, colours = self.pixels.shape
+    planes = self._planes[: self.pixels.size].reshape(colours, count, height, width)
+    if not self._planar:
+      planes[:] = self.pixels.transpose(3, 0, 1, 2)
+      self._planar = True
+    return planes.reshape(1, colours, count * height, width)
 
 
-def _grid(boxes: Float[np.ndarray, 'k 4'], size: int, width: int, height: int) -> np.ndarray:
-  """[1, k * size, size, 2] points of the candidates, from -1 to 1 between the corner pixels."""
-  steps = np.arange(size, dtype=np.float32)[None, :]
+def _grid(
+  boxes: Float[np.ndarray, 'k 4'],
+  frame: Int[np.ndarray, ' k'],
+  size: int,
+  shape: tuple[int, int, int],
+) -> Float32[np.ndarray, 'k size size 2']:
+  """Points of the candidates in `_Frames.planes`, from -1 to 1 between the corner pixels; `shape`
+  is number, height and width of the frames."""
+  count, height, width = shape
+  steps = np.arange(size) / (size - 1)
 
   def axis(low: np.ndarray, high: np.ndarray, last: int) -> np.ndarray:
-    at = low[:, None] * last + steps * ((high - low)[:, None] * (last / (size - 1)))
-    beyond = (at < 0) | (at > last)
-    return np.where(beyond, -3, at * (2 / max(last, 1)) - 1)  # -3: far outside, hence zero
+    at = (low[:, None] + steps * (high - low)[:, None]) * last
+    return np.where((at < 0) | (at > last), np.nan, at)
 
+  x = axis(boxes[:, 0], boxes[:, 2], width - 1)[:, None, :] * (2 / max(width - 1, 1)) - 1
+  y = axis(boxes[:, 1], boxes[:, 3], height - 1) + (frame * height)[:, None]
+  y = y[:, :, None] * (2 / max(count * height - 1, 1)) - 1
   grid = np.empty((len(boxes), size, size, 2), np.float32)
-  grid[..., 0] = axis(boxes[:, 0], boxes[:, 2], width - 1)[:, None, :]
-  grid[..., 1] = axis(boxes[:, 1], boxes[:, 3], height - 1)[:, :, None]
-  return grid.reshape(1, -1, size, 2)
+  grid[..., 0], grid[..., 1] = x, y
+  return np.nan_to_num(grid, copy=False, nan=_OUTSIDE)

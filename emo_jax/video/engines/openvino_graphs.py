@@ -49,8 +49,8 @@ def pnet(variables: Mapping) -> 'ov.Model':
 
 
 def rnet(variables: Mapping) -> 'ov.Model':
-  """R-Net on candidates of one frame: planes [1, 3, h, w], grid [1, k * 24, 24, 2] -> offsets
-  [k, 4] and scores [k]."""
+  """R-Net on candidates: planes [1, 3, h, w], grid [1, k * 24, 24, 2] -> offsets [k, 4] and scores
+  [k]."""
   p = variables['params']
   inputs, x = _candidates(24)
   x = _max_pool(_prelu(_conv(x, p['conv1']), p['prelu1']), 3, 'same_upper')
@@ -61,8 +61,8 @@ def rnet(variables: Mapping) -> 'ov.Model':
 
 
 def onet(variables: Mapping) -> 'ov.Model':
-  """O-Net on candidates of one frame: planes [1, 3, h, w], grid [1, k * 48, 48, 2] -> offsets
-  [k, 4], landmarks [k, 10] and scores [k]."""
+  """O-Net on candidates: planes [1, 3, h, w], grid [1, k * 48, 48, 2] -> offsets [k, 4], landmarks
+  [k, 10] and scores [k]."""
   p = variables['params']
   inputs, x = _candidates(48)
   x = _max_pool(_prelu(_conv(x, p['conv1']), p['prelu1']), 3, 'same_upper')
