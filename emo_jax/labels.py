@@ -13,9 +13,14 @@ EMOTIONS = ('joy', 'sadness', 'anger', 'disgust', 'fear', 'surprise', 'neutral')
 
 UNKNOWN = -1
 
-# Every task a corpus may carry labels for. `emotion` is the paper's; `sign_handedness` (is the sign
-# made with one hand or with two?) stands in for it on real clips whose emotion nobody has labelled.
-TASKS = {'emotion': EMOTIONS, 'sign_handedness': ('one_handed', 'two_handed')}
+# Every task a corpus may carry labels for. `emotion` is the paper's; `sentiment` is EmoSign's, from
+# very negative to very positive; `sign_handedness` (is the sign made with one hand or with two?)
+# stands in for emotion on real clips whose emotion nobody has labelled.
+TASKS = {
+  'emotion': EMOTIONS,
+  'sentiment': ('-3', '-2', '-1', '0', '1', '2', '3'),
+  'sign_handedness': ('one_handed', 'two_handed'),
+}
 
 # The order of the public EMO-AffectNet weights' outputs (AffectNet without Contempt).
 EAN_ORDER = ('neutral', 'joy', 'sadness', 'surprise', 'fear', 'disgust', 'anger')

@@ -8,16 +8,17 @@ import pytest
 # From the ground up; a module may import from its own layer and those above it in this list.
 LAYERS = [
   {'errors', 'files'},
-  {'labels', 'palette', 'provenance', 'coverage'},
-  {'parallel', 'metrics', 'run_dir', 'progress', 'config_flags'},
+  {'labels', 'palette', 'provenance', 'coverage', 'csv_tables'},
+  {'parallel', 'metrics', 'run_dir', 'progress', 'config_flags', 'label_files'},
   {'weights'},
   {'models', 'convert', 'convert_keras', 'torch_backbone'},
-  {'video'},
+  {'video', 'text'},
   {'tfds_builders'},
   {'preprocess', 'corpora', 'input_pipeline', 'predictions', 'optimizers', 'checkpoints'},
   {'train_step', 'inference', 'per_frame', 'signing', 'config_check', 'train'},
   {'figures', 'timeline', 'report', 'experiment', 'clip_report'},
   {'main', 'evaluate', 'extract', 'hypotheses', 'predict', 'bench'},
+  {'cues', 'label', 'annotate', 'agreement'},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted([*Path('emo_jax').rglob('*.py'), *Path('tfds_builders').rglob('*.py')])

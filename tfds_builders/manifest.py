@@ -1,15 +1,13 @@
 """The CSV manifest of a folder of clips: who signs what in which file, and its labels."""
 
-import csv
 import dataclasses
 import hashlib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from emo_jax import labels
+from emo_jax import csv_tables, labels
 from emo_jax.errors import UserError
 
 NAME = 'manifest.csv'
@@ -51,7 +49,9 @@ def digest(path: Path) -> str:
   try:
     return hashlib.sha256(path.read_bytes()).hexdigest()
   except OSError as error:
-    raise _unreadable(path, error) from error
+    raise UserError(
+      f'cannot read {path} ({error.strerror}): write one with the columns {",".join(COLUMNS)}'
+    ) from error
 
 
 def read(path: Path, folder: Path) -> list[Row]:
@@ -65,43 +65,18 @@ def read(path: Path, folder: Path) -> list[Row]:
       unknown label, a row without its file, a signer whose name cannot name a split, or two rows
       for one clip; with the line's number.
   """
-  try:
-    with open(path, newline='', encoding='utf-8-sig') as f:
-      reader = csv.DictReader(f)
-      lines = [(reader.line_num, line) for line in reader]
-      columns = reader.fieldnames or ()
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    raise _unreadable(path, error) from error
-  missing = [c for c in COLUMNS if c not in columns]
-  if missing:
-    raise UserError(f'{path} lacks the column {", ".join(missing)}; it has {", ".join(columns)}')
-  repeated = sorted({c for c in columns if c and columns.count(c) > 1})
-  if repeated:
-    raise UserError(f'{path} has the column {", ".join(repeated)} more than once: keep one')
   rows: dict[str, Row] = {}
-  for number, line in lines:
-    row = _row(folder, line, f'{path}, line {number}')
+  for where, cells in csv_tables.read(path, COLUMNS)[1]:
+    row = _row(folder, cells, where)
     if row.id in rows:
-      raise UserError(f'{path}, line {number}: a second row for {row.id}')
+      raise UserError(f'{where}: a second row for {row.id}')
     rows[row.id] = row
   if not rows:
     raise UserError(f'{path} lists no clip')
   return list(rows.values())
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-  return UserError(f'cannot read {path} ({error}): write one with the columns {",".join(COLUMNS)}')
-
-
-def _row(folder: Path, line: Mapping[str | None, Any], where: str) -> Row:
-  # DictReader keeps surplus cells under None and fills up with None.
-  cells = [value for name, value in line.items() if name is not None]
-  count = len(cells) - cells.count(None) + len(line.get(None, ()))
-  if count != len(cells):
-    raise UserError(
-      f'{where}: {count} cells for {len(cells)} columns; a cell with a comma needs quotes'
-    )
-  cells = {name: value.strip() for name, value in line.items() if name}
+def _row(folder: Path, cells: Mapping[str, str], where: str) -> Row:
   video = folder / cells['file']
   if not cells['file'] or not video.is_file():
     raise UserError(f'{where}: no file {video}')

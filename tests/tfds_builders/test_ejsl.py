@@ -68,6 +68,7 @@ def test_examples_hold_the_clip_its_people_and_its_labels(data):
     assert found['signer'].decode() == signer
     assert found['labels'] == {
       'emotion': labels.UNKNOWN,
+      'sentiment': labels.UNKNOWN,
       'sign_handedness': labels.names('sign_handedness').index(hands),
     }
     assert found['face'].shape == (len(found['time_s']), 512) and found['face_present'].all()

@@ -1,28 +1,23 @@
 """eJSL, or any folder of clips with a manifest of the same form."""
 
+import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
 from emo_jax import labels
 from emo_jax.errors import UserError
-from emo_jax.video import clip, extractor, feature_files, pose_files
-from tfds_builders import clip_features, manifest
-
-FEATURES_VARIABLE = 'EMO_JAX_FEATURES'
-SAMPLING_VARIABLE = 'EMO_JAX_SAMPLING'
+from emo_jax.video import clip, feature_files
+from tfds_builders import clip_features, manifest, video_corpus
 
 # Metadata field of the data set that holds the sha256 of its manifest.
 MANIFEST_KEY = 'manifest_sha256'
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
-  """One split per signer, named after the signer, so that `a+b` and `all` leave signers out.
-
-  Features are taken from `.npz` files of the same compatibility key where there are some, and
-  extracted and kept there where there are none.
-  """
+class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
+  """One split per signer, named after the signer, so that `a+b` and `all` leave signers out."""
 
   VERSION = tfds.core.Version('1.0.0')
   RELEASE_NOTES = {'1.0.0': 'Initial release.'}
@@ -33,51 +28,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   # Nothing is downloaded; looking for checksums would need the package importlib_resources.
   url_infos = None
 
-  def __init__(
-    self,
-    *,
-    weights: str | None = None,
-    hand_model: str | None = None,
-    features_dir: str | os.PathLike | None = None,
-    manifest_path: str | os.PathLike | None = None,
-    sampling: str | None = None,
-    search: str = 'follow',
-    hands_from: str | os.PathLike | None = None,
-    **kwargs,
-  ):
-    """As any TFDS builder, and:
-
-    Args:
-      weights: of the backbone, or `random` (default: the variable EMO_JAX_WEIGHTS).
-      hand_model: the hand landmarker (default: EMO_JAX_HAND_MODEL, else the cached one).
-      features_dir: where the `.npz` files lie (default: EMO_JAX_FEATURES, else beside the data
-        set, in `<data_dir>/features/<name>`).
-      manifest_path: of the CSV (default: EMO_JAX_MANIFEST, else `manifest.csv` among the clips).
-      sampling: `index` or `time` (default: EMO_JAX_SAMPLING, else `index`).
-      search: for the face (`emo_jax.video.following`).
-      hands_from: a folder of `.pose` files to take the hands from.
-
-    Raises:
-      UserError: no weights, an unknown sampling rule, or the directory holds a data set of another
-        compatibility key.
-    """
-    sampling = sampling or os.environ.get(SAMPLING_VARIABLE) or 'index'
-    self._extractor = extractor.open_extractor(
-      weights,
-      hand_model,
-      sampling,
-      search=search,
-      pose_hands=pose_files.in_folder(hands_from, Path(hands_from or '').glob('*.pose')),
-    )
-    self._features_dir = features_dir or os.environ.get(FEATURES_VARIABLE)
+  def __init__(self, *, manifest_path: str | os.PathLike | None = None, **kwargs):
+    """As `VideoCorpus`; `manifest_path` is of the CSV (default: EMO_JAX_MANIFEST, else
+    `manifest.csv` among the clips)."""
     self._manifest_path = manifest_path
-    super().__init__(**clip_features.readable_without_tensorflow(kwargs))
-    clip_features.require_key(self, self._extractor.key)
+    super().__init__(**kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
     return self.dataset_info_from_configs(
       features=clip_features.features(tuple(labels.TASKS)),
-      metadata=tfds.core.MetadataDict({clip_features.KEY: dict(self._extractor.key)}),
+      metadata=tfds.core.MetadataDict({clip_features.KEY: dict(self.key)}),
     )
 
   def download_and_prepare(
@@ -111,7 +71,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     path = manifest.find(clips, self._manifest_path)
     rows = manifest.read(path, clips)
     self.info.metadata[MANIFEST_KEY] = manifest.digest(path)
-    kept = Path(self._features_dir or Path(self._data_dir_root) / 'features' / self.name)
+    kept = self.features_dir
     targets = {row.path: kept / f'{row.id}.npz' for row in rows}
     made = feature_files.extract_all(targets, self._extractor)
     failed = [str(error) for _, error in made if error]
@@ -140,3 +100,22 @@ class Builder(tfds.core.GeneratorBasedBuilder):
           task_labels=row.labels,
         ),
       )
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """The flags of `tfds_builders.build` for this corpus."""
+  parser.add_argument('--manual_dir', help='the clips and their manifest')
+  parser.add_argument('--manifest', help='default: manifest.csv in --manual_dir')
+  video_corpus.add_flags(parser)
+
+
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
+  """What `Builder` takes, from these flags.
+
+  Raises:
+    UserError: no such folder, or its manifest is wrong: found out before networks are loaded.
+  """
+  needs = Builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+  clips = video_corpus.require_folder('ejsl', arguments.manual_dir, needs)
+  manifest.read(manifest.find(clips, arguments.manifest), clips)
+  return video_corpus.options(arguments) | dict(manifest_path=arguments.manifest)

@@ -1,10 +1,12 @@
 """signsim: a simulation of emotion recognition in signers, built from a seed without a download."""
 
+import argparse
 import dataclasses
 import functools
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -108,3 +110,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
           task_labels={'emotion': plan.label},
         ),
       )
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """The flags of `tfds_builders.build` for this corpus: none."""
+
+
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
+  """What `Builder` takes, from these flags: nothing."""
+  return {}

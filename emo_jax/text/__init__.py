@@ -1,0 +1,1 @@
+"""Text beside the signing: subtitles, sentences, and the emotions in them."""
