@@ -38,8 +38,9 @@ def config_from_name(name: str) -> 'SignSimConfig':
 
 @functools.cache
 def generator_digest() -> str:
-  """The first 8 hex digits of a sha256 over the generator's source: another one, other clips."""
-  digest = hashlib.sha256()
+  """The first 8 hex digits of a sha256 over the generator's source and the version of features:
+  another one, other clips."""
+  digest = hashlib.sha256(provenance.FEATURE_VERSION.encode())
   for name in _GENERATOR:
     digest.update(Path(__file__).with_name(name).read_bytes())
   return digest.hexdigest()[:8]
