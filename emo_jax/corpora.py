@@ -56,6 +56,12 @@ def _versions(data_dir: Path, name: str) -> list[Path]:
   return sorted(found, key=lambda p: tfds.core.Version(p.name))
 
 
+def _configs(data_dir: Path, name: str) -> list[str]:
+  """The prepared configs of a dataset."""
+  folders = sorted(path.name for path in (data_dir / name).glob('*'))
+  return [f'{name}/{config}' for config in folders if _versions(data_dir, f'{name}/{config}')]
+
+
 def holds(data_dir: Path, spec: str) -> bool:
   """Does the directory hold the corpus in any version?"""
   return bool(_versions(data_dir, parse(spec)[0]))
@@ -94,13 +100,16 @@ def open_split(spec: str, data_dir: Path) -> Split:
   """Opens the examples that `spec` names.
 
   Raises:
-    UserError: the directory lacks the corpus (with the command that builds it) or the split.
+    UserError: the directory lacks the corpus (with the command that builds it) or the split, or
+      the corpus has configs and none is named, or this one has labels alone.
   """
   name, split = parse(spec)
   if name.split('/')[0] == EMBEDDED:
     builder = _embedded(data_dir, name)
   elif versions := _versions(data_dir, name):
     builder = tfds.builder_from_directory(versions[-1])
+  elif configs := _configs(data_dir, name):
+    raise UserError(f'{data_dir} holds {", ".join(configs)}: name one, like {configs[0]}:{split}')
   else:
     raise UserError(f'no {name} in {data_dir} (looked for {data_dir / name}): {_remedy(name)}')
   for one in split.split('+'):
@@ -109,6 +118,8 @@ def open_split(spec: str, data_dir: Path) -> Split:
         f'{name} in {data_dir} has no split {one!r}{labels.nearest(one, builder.info.splits)}; '
         f'it has {", ".join(builder.info.splits)}'
       )
+  if clip_features.KEY not in builder.info.metadata:
+    raise UserError(f'{name} has labels alone, no features of clips: name another config')
   return Split(
     spec=spec,
     source=builder.as_data_source(split=split),

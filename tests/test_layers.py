@@ -9,7 +9,7 @@ import pytest
 LAYERS = [
   {'errors', 'files'},
   {'labels', 'palette', 'provenance', 'coverage', 'csv_tables'},
-  {'parallel', 'metrics', 'run_dir', 'progress', 'config_flags', 'label_files'},
+  {'parallel', 'metrics', 'reliability', 'run_dir', 'progress', 'config_flags', 'label_files'},
   {'weights'},
   {'models', 'convert', 'convert_keras', 'torch_backbone'},
   {'video', 'text'},
@@ -17,7 +17,7 @@ LAYERS = [
   {'preprocess', 'corpora', 'input_pipeline', 'predictions', 'optimizers', 'checkpoints'},
   {'train_step', 'inference', 'per_frame', 'signing', 'config_check', 'train'},
   {'figures', 'timeline', 'report', 'experiment', 'clip_report'},
-  {'main', 'evaluate', 'extract', 'hypotheses', 'predict', 'bench'},
+  {'main', 'evaluate', 'extract', 'hypotheses', 'predict', 'bench', 'annotation_screen'},
   {'cues', 'label', 'annotate', 'agreement'},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -1,3 +1,3 @@
 """The corpora as TensorFlow Datasets: one folder each, an example is one clip's features."""
 
-CORPORA = ('ejsl', 'signsim')
+CORPORA = ('ejsl', 'emosign', 'signsim')

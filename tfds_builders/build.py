@@ -52,8 +52,8 @@ def _arguments(argv: Sequence[str]) -> tuple[ModuleType, str, argparse.Namespace
     raise UserError(f'no corpus {name!r}{labels.nearest(name, CORPORA)}: {", ".join(CORPORA)}')
   module = importlib.import_module(f'tfds_builders.{name}.{name}_dataset_builder')
   if config and module.Builder.get_builder_config(config) is None:
-    known = ', '.join(module.Builder.builder_configs)
-    also = f'it has {known}' if known else f'write {name} alone'
+    known = list(module.Builder.builder_configs)
+    also = f'it has {", ".join(known)}' if known else f'write {name} alone'
     raise UserError(f'{name} has no config {config!r}{labels.nearest(config, known)}: {also}')
   parser = ArgumentParser(**usage)
   parser.add_argument('corpus', help=f'NAME or NAME/CONFIG: {", ".join(CORPORA)}')

@@ -32,6 +32,7 @@ class VideoCorpus:
     sampling: str | None = None,
     search: str = 'follow',
     hands_from: str | os.PathLike | None = None,
+    extracts: bool = True,
     **kwargs,
   ):
     """As any TFDS builder, and:
@@ -44,11 +45,16 @@ class VideoCorpus:
       sampling: `index` or `time` (default: EMO_JAX_SAMPLING, else `index`).
       search: for the face (`emo_jax.video.following`).
       hands_from: a folder of `.pose` files to take the hands from.
+      extracts: False for a data set without features, for which no network is opened.
 
     Raises:
       UserError: no weights, an unknown sampling rule, or the directory holds a data set of another
         compatibility key.
     """
+    self._kept = features_dir or os.environ.get(FEATURES_VARIABLE)
+    if not extracts:
+      super().__init__(**clip_features.readable_without_tensorflow(kwargs))
+      return
     self.extractor_settings = dict(
       weights_path=weights,
       hand_model_path=hand_model,
@@ -58,7 +64,6 @@ class VideoCorpus:
     )
     self._extractor = extractor.open_extractor(**self.extractor_settings)
     self.key = self._extractor.key
-    self._kept = features_dir or os.environ.get(FEATURES_VARIABLE)
     super().__init__(**clip_features.readable_without_tensorflow(kwargs))
     clip_features.require_key(self, self.key)
 

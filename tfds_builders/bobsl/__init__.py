@@ -1,0 +1,1 @@
+"""BOBSL: BBC programmes interpreted into British Sign Language, with subtitles."""
