@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 
 from emo_jax import files, labels, provenance
 from emo_jax.errors import UserError
-from tfds_builders import CORPORA, clip_features
+from tfds_builders import clip_features, stored
 
 EMBEDDED = 'signsim'
 _SPEC = re.compile(r'(?P<name>\w+(?:/\w+)?):(?P<split>\w+(?:\+\w+)*)')
@@ -50,21 +50,9 @@ def parse(spec: str) -> tuple[str, str]:
   return match['name'], match['split']
 
 
-def _versions(data_dir: Path, name: str) -> list[Path]:
-  """The prepared versions of a dataset, oldest first."""
-  found = [p for p in (data_dir / name).glob('*') if tfds.core.Version.is_valid(p.name)]
-  return sorted(found, key=lambda p: tfds.core.Version(p.name))
-
-
-def _configs(data_dir: Path, name: str) -> list[str]:
-  """The prepared configs of a dataset."""
-  folders = sorted(path.name for path in (data_dir / name).glob('*'))
-  return [f'{name}/{config}' for config in folders if _versions(data_dir, f'{name}/{config}')]
-
-
 def holds(data_dir: Path, spec: str) -> bool:
   """Does the directory hold the corpus in any version?"""
-  return bool(_versions(data_dir, parse(spec)[0]))
+  return bool(stored.versions(data_dir, parse(spec)[0]))
 
 
 def locate(named: str, train_spec: str) -> tuple[Path, bool]:
@@ -90,6 +78,8 @@ def _embedded(data_dir: Path, name: str) -> tfds.core.DatasetBuilder:
   if not (data_dir / name).is_dir():
     # A folder per version of the generator: a changed one builds anew.
     data_dir = files.cache_dir() / f'{EMBEDDED}-{signsim_dataset_builder.generator_digest()}'
+  for there in stored.versions(data_dir, f'{name}/{config or "seed0"}'):
+    stored.open_folder(there)  # the builder itself would not say what is damaged
   builder = signsim_dataset_builder.Builder(config=config or None, data_dir=data_dir)
   with contextlib.redirect_stdout(sys.stderr):
     builder.download_and_prepare()
@@ -100,18 +90,15 @@ def open_split(spec: str, data_dir: Path) -> Split:
   """Opens the examples that `spec` names.
 
   Raises:
-    UserError: the directory lacks the corpus (with the command that builds it) or the split, or
-      the corpus has configs and none is named, or this one has labels alone.
+    UserError: the directory lacks the corpus (with the command that builds it) or the split,
+      it has configs and none is named, or this one has labels alone; or the data set is damaged, as
+      far as the ends of its files tell; of the rest reading it does.
   """
   name, split = parse(spec)
   if name.split('/')[0] == EMBEDDED:
     builder = _embedded(data_dir, name)
-  elif versions := _versions(data_dir, name):
-    builder = tfds.builder_from_directory(versions[-1])
-  elif configs := _configs(data_dir, name):
-    raise UserError(f'{data_dir} holds {", ".join(configs)}: name one, like {configs[0]}:{split}')
   else:
-    raise UserError(f'no {name} in {data_dir} (looked for {data_dir / name}): {_remedy(name)}')
+    builder = stored.open_latest(data_dir, name)
   for one in split.split('+'):
     if one != 'all' and one not in builder.info.splits:
       raise UserError(
@@ -122,24 +109,9 @@ def open_split(spec: str, data_dir: Path) -> Split:
     raise UserError(f'{name} has labels alone, no features of clips: name another config')
   return Split(
     spec=spec,
-    source=builder.as_data_source(split=split),
+    source=stored.examples(builder, split),
     key=dict(builder.info.metadata[clip_features.KEY]),
     tasks=tuple(t for t in labels.TASKS if t in builder.info.features['labels']),
-  )
-
-
-def _remedy(name: str) -> str:
-  """What to do about a corpus that is not there."""
-  corpus = name.split('/')[0]
-  if corpus not in CORPORA:
-    near = labels.nearest(corpus, CORPORA)
-    return (
-      f'name a directory that holds it{near}; python -m tfds_builders.build makes '
-      + ' and '.join(CORPORA)
-    )
-  return (
-    f'name another directory or build it with python -m tfds_builders.build {name} '
-    '--data_dir=DATA --manual_dir=CLIPS --weights=FILE'
   )
 
 

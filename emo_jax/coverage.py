@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 SHARES = ('face', 'left_hand', 'right_hand', 'hands')
 # What training does with clips of low coverage, and how it is said.
 CHOICES = {'keep': 'kept', 'drop': 'dropped'}
+# Those of configs/eanwh.py, for who looks at a corpus without a config.
+DEFAULT_LIMITS = {'face': 0.5, 'hands': 0.0}
 
 
 def shares(

@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from emo_jax import labels
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import folders
-from tfds_builders import CORPORA
+from tfds_builders import CORPORA, stored
 
 
 def main(argv: Sequence[str]) -> None:
@@ -25,6 +25,8 @@ def main(argv: Sequence[str]) -> None:
   module, config, arguments = _arguments(argv)
   options = module.options(arguments)
   folders.make_writable(Path(arguments.data_dir))
+  for folder in stored.versions(Path(arguments.data_dir), arguments.corpus):
+    stored.open_folder(folder)  # the builder itself would not say what is damaged
   with contextlib.redirect_stdout(sys.stderr):  # TFDS reports on stdout, which is for the result
     builder = module.Builder(data_dir=arguments.data_dir, config=config or None, **options)
     there = Path(builder.data_dir).is_dir()

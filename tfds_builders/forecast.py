@@ -1,6 +1,5 @@
 """How much extraction of some videos will take, said before it begins: hours, bytes, room left."""
 
-import os
 import random
 import shutil
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emo_jax import parallel
 from emo_jax.errors import UserError
 from emo_jax.video import clip
 from emo_jax.video.decode import Video
@@ -46,13 +46,13 @@ def announce(videos: Sequence[Path], folder: Path | None = None) -> None:
     return
   frames = seconds * RATE_HZ
   size = frames * _FRAME_BYTES
-  cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+  cores = parallel.cores()
   _say(
     f'{named}, {duration(seconds)}: about {frames:,.0f} sampled frames, '
     f'{byte_size(size)} of features as .npz and as much again in the data set'
   )
   _say(
-    f'extraction will take very roughly {duration(frames / _FRAMES_PER_CORE_S / cores)} on '
+    f'extraction will take very roughly {duration(max(1, frames / _FRAMES_PER_CORE_S / cores))} on '
     f'{cores} core{"s" if cores > 1 else ""} with AVX512-BF16, longer on others; the progress '
     'tells better'
   )

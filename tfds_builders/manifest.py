@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from emo_jax import csv_tables, labels
 from emo_jax.errors import UserError
 
 NAME = 'manifest.csv'
+ITA_ID = 'ita_id'  # the column that names a sentence of the ITA corpus
 VARIABLE = 'EMO_JAX_MANIFEST'
 COLUMNS = ('file', 'signer', 'utterance', 'emotion', 'text')
 _SIGNER = re.compile(r'[A-Za-z0-9_]+')
@@ -44,17 +46,20 @@ def find(folder: Path, path: str | os.PathLike | None = None) -> Path:
   return Path(path or os.environ.get(VARIABLE) or folder / NAME)
 
 
-def digest(path: Path) -> str:
-  """sha256 of a manifest. Raises UserError if it cannot be read."""
+def digest(path: Path, texts: Mapping[str, str] | None = None) -> str:
+  """sha256 of a manifest and the texts it is read with. Raises UserError if it cannot be read."""
   try:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes()
   except OSError as error:
     raise UserError(
       f'cannot read {path} ({error.strerror}): write one with the columns {",".join(COLUMNS)}'
     ) from error
+  if texts:
+    content += json.dumps(texts, sort_keys=True).encode()
+  return hashlib.sha256(content).hexdigest()
 
 
-def read(path: Path, folder: Path) -> list[Row]:
+def read(path: Path, folder: Path, texts: Mapping[str, str] | None = None) -> list[Row]:
   """Reads the manifest at `path` of the clips in `folder`.
 
   Columns are `file` (relative to the folder), `signer`, `utterance`, `emotion` and `text`; further
@@ -62,18 +67,27 @@ def read(path: Path, folder: Path) -> list[Row]:
 
   Raises:
     UserError: no manifest, a column missing or repeated, a row with too many or too few cells, an
-      unknown label, a row without its file, a signer whose name cannot name a split, or two rows
-      for one clip; with the line's number.
+      unknown label or id of a text, a row without its file, a signer whose name cannot name a
+      split, or two rows for one clip; with the line's number.
   """
   rows: dict[str, Row] = {}
-  for where, cells in csv_tables.read(path, COLUMNS)[1]:
+  for where, cells in csv_tables.read(path, COLUMNS if texts is None else (*COLUMNS, ITA_ID))[1]:
     row = _row(folder, cells, where)
+    if texts is not None:
+      found = _text(cells[ITA_ID], texts, where)
+      row = dataclasses.replace(row, text=row.text or found)
     if row.id in rows:
       raise UserError(f'{where}: a second row for {row.id}')
     rows[row.id] = row
   if not rows:
     raise UserError(f'{path} lists no clip')
   return list(rows.values())
+
+
+def _text(text_id: str, texts: Mapping[str, str], where: str) -> str:
+  if text_id and text_id not in texts:
+    raise UserError(f'{where}: no sentence {text_id!r}{labels.nearest(text_id, texts)}')
+  return texts[text_id] if text_id else ''
 
 
 def _row(folder: Path, cells: Mapping[str, str], where: str) -> Row:

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from emo_jax import corpora, evaluate, experiment, labels, report
 from emo_jax.config_flags import load_config
-from emo_jax.errors import UserError, exit_status
+from emo_jax.errors import exit_status
 from tests import toys
 from tfds_builders import build, clip_features, manifest
 from tfds_builders.ejsl import ejsl_dataset_builder
@@ -205,52 +205,84 @@ def test_without_weights_or_folder_nothing_is_built(shared, folder, tmp_path, ca
   assert 'is no folder' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-  ('rows', 'message'),
-  [
-    ('a.mp4,f1,u1,furious,,\n', "line 2: unknown emotion label 'furious'.*joy, sadness"),
-    ('a.mp4,f1,u1,joy,,three\n', "line 2: unknown sign_handedness label 'three'"),
-    ('a.mp4,f1,u1,joy,,\nb.mp4,f1,u1,joy,,\n', 'line 3: no file .*b.mp4'),
-    ('a.mp4,f1,u1,joy,,\na.mp4,f1,u2,joy,,\n', 'line 3: a second row for a'),
-    ('a.mp4,f 1,u1,joy,,\n', "signer 'f 1' must be letters"),
-    ('a.mp4,all,u1,joy,,\n', "line 2: no signer can be called 'all'"),
-    ('a.mp4,f1,u1,joy,yes, really,\n', 'line 2: 7 cells for 6 columns'),
-    ('a.mp4,f1,u1,joy,,\na.mp4,f1,u1\n', 'line 3: 3 cells for 6 columns'),
-    ('', 'lists no clip'),
-  ],
-)
-def test_mistakes_in_a_manifest_are_named_with_their_line(tmp_path, rows, message):
-  (tmp_path / 'a.mp4').touch()
-  path = tmp_path / manifest.NAME
-  path.write_text(HEADER + rows)
-  with pytest.raises(UserError, match=message):
-    manifest.read(path, tmp_path)
+def features_of(data: Path) -> str:
+  return f'--features={data / "features" / "ejsl"}'
 
 
-def test_a_manifest_must_be_there_with_its_columns(tmp_path):
-  path = tmp_path / manifest.NAME
-  with pytest.raises(UserError, match='cannot read .*manifest.csv'):
-    manifest.read(path, tmp_path)
-  path.write_text('file,signer,emotion\n')
-  with pytest.raises(UserError, match='lacks the column utterance, text'):
-    manifest.read(path, tmp_path)
-  path.write_text('file,signer,utterance,emotion,text,emotion\n')
-  with pytest.raises(UserError, match='has the column emotion more than once'):
-    manifest.read(path, tmp_path)
+CROSSED = """\
+Jsl_bird.mp4,f1,u1,joy,,,EMOTION100_001
+Jsl_dog.mp4,f1,u1,fear,,,EMOTION100_001
+Jsl_dragonfly.mp4,m1,u1,joy,as written,,EMOTION100_001
+"""
 
 
-def test_emotions_are_read_by_name_and_may_be_empty(tmp_path):
-  for name in 'abc':
-    (tmp_path / f'{name}.mp4').touch()
-  path = tmp_path / manifest.NAME
-  path.write_text(
-    'text,file,signer,utterance,emotion\n"Yes, really",a.mp4,f1,u1,Happiness\n'
-    ',b.mp4,f1,u1,\n,c.mp4,m1,u1,neutral\n'
+@pytest.fixture
+def crossed(tmp_path) -> Path:
+  """A manifest of two emotions crossed with two signers, of which one is missing."""
+  path = tmp_path / 'crossed.csv'
+  path.write_text(HEADER.replace('\n', ',ita_id\n') + CROSSED)
+  return path
+
+
+@pytest.fixture
+def ita_dir(tmp_path) -> Path:
+  """A made-up sentence."""
+  (tmp_path / 'emotion_transcript_utf8.txt').write_text('EMOTION100_001:犬は。,イヌワ。\n')
+  (tmp_path / 'recitation_transcript_utf8.txt').write_text('RECITATION324_001:鳥。,トリ。\n')
+  return tmp_path
+
+
+def test_what_is_missing_of_crossed_emotions_is_a_warning(
+  shared, folder, data, crossed, tmp_path, capsys
+):
+  flags = ('--weights=random', f'--manifest={crossed}', features_of(data))
+  assert run_build(shared, folder, tmp_path / 'data', *flags) == 0
+  warnings = [x for x in capsys.readouterr().err.splitlines() if x.startswith('warning: ')]
+  sizes = '1 utterance x 2 signers x 2 emotions = 4 clips'
+  assert warnings == [f'warning: {crossed}: {sizes}; 1 missing: u1 by m1 (fear)']
+
+
+def test_with_require_complete_nothing_is_built(folder, crossed, tmp_path, capsys):
+  arguments = [f'--manual_dir={folder}', f'--manifest={crossed}', '--weights=/nowhere']
+  where = tmp_path / 'data'
+  assert (
+    exit_status(build.main, ['ejsl', f'--data_dir={where}', '--require_complete', *arguments]) == 2
   )
-  a, b, c = manifest.read(path, tmp_path)
-  assert (a.text, a.labels['emotion']) == ('Yes, really', labels.EMOTIONS.index('joy'))
-  assert b.labels['emotion'] == labels.UNKNOWN
-  assert (c.id, c.labels['emotion']) == ('c', labels.EMOTIONS.index('neutral'))
+  out, err = capsys.readouterr()
+  assert not out and len(err.splitlines()) == 1 and not where.exists()
+  assert 'is not all of eJSL' in err and '1 missing: u1 by m1 (fear)' in err
+
+
+@pytest.mark.parametrize('by', ['flag', 'variable'])
+def test_texts_of_the_ita_corpus_are_stored(
+  shared, folder, data, crossed, ita_dir, tmp_path, monkeypatch, capsys, by
+):
+  flags = ['--weights=random', f'--manifest={crossed}', features_of(data)]
+  where = tmp_path / 'data'
+  assert run_build(shared, folder, where, *flags) == 0
+  given = [f'--ita={ita_dir}'] if by == 'flag' else []
+  if by == 'variable':
+    monkeypatch.setenv('EMO_JAX_ITA', str(ita_dir))
+  assert run_build(shared, folder, where, *flags, *given) == 2  # there without the texts
+  assert 'or with other texts' in capsys.readouterr().err
+  shutil.rmtree(where)
+  assert run_build(shared, folder, where, *flags, *given) == 0
+  texts = {
+    e['id'].decode(): e['text'].decode() for e in corpora.open_split('ejsl:all', where).source
+  }
+  assert texts == dict(Jsl_bird='犬は。', Jsl_dog='犬は。', Jsl_dragonfly='as written')
+
+
+def test_the_forecast_comes_first_and_is_of_what_is_left_to_do(
+  shared, folder, data, tmp_path, capsys
+):
+  kept = tmp_path / 'features'
+  shutil.copytree(data / 'features' / 'ejsl', kept)
+  (kept / 'Jsl_fly.npz').unlink()
+  assert run_build(shared, folder, tmp_path, '--weights=random', f'--features={kept}') == 0
+  err = capsys.readouterr().err
+  forecast, extraction = err.index('1 video, 2 s: about 9 sampled'), err.index('video 1/1 Jsl_fly')
+  assert forecast < extraction and f'are free in {kept}' in err
 
 
 def _manifest_sha256(data_dir: Path) -> str:

@@ -195,7 +195,7 @@ def test_labels_need_neither_clips_nor_weights_nor_networks(labels_alone, data):
 def test_a_corpus_without_clips_or_config_is_refused_by_name(labels_alone, data):
   with pytest.raises(UserError, match='emosign/labels has labels alone, no features'):
     corpora.open_split('emosign/labels:all', labels_alone)
-  with pytest.raises(UserError, match='holds emosign/single: name one, like emosign/single:all'):
+  with pytest.raises(UserError, match='holds emosign/single: name one, like emosign/single'):
     corpora.open_split('emosign:all', data)
 
 

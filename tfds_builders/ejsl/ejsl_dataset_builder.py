@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import tensorflow_datasets as tfds
 from emo_jax import labels
 from emo_jax.errors import UserError
 from emo_jax.video import clip, feature_files
-from tfds_builders import clip_features, manifest, video_corpus
+from tfds_builders import clip_features, crossing, forecast, manifest, video_corpus
+from tfds_builders.ejsl import ita
 
 # Metadata field of the data set that holds the sha256 of its manifest.
 MANIFEST_KEY = 'manifest_sha256'
@@ -28,10 +30,24 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   # Nothing is downloaded; looking for checksums would need the package importlib_resources.
   url_infos = None
 
-  def __init__(self, *, manifest_path: str | os.PathLike | None = None, **kwargs):
-    """As `VideoCorpus`; `manifest_path` is of the CSV (default: EMO_JAX_MANIFEST, else
-    `manifest.csv` among the clips)."""
-    self._manifest_path = manifest_path
+  def __init__(
+    self,
+    *,
+    manifest_path: str | os.PathLike | None = None,
+    ita_dir: str | os.PathLike | None = None,
+    require_complete: bool = False,
+    **kwargs,
+  ):
+    """As `VideoCorpus`, and:
+
+    Args:
+      manifest_path: of the CSV (default: EMO_JAX_MANIFEST, else `manifest.csv` among the clips).
+      ita_dir: folder of the ITA corpus' transcripts, whose sentences fill empty texts (default:
+        EMO_JAX_ITA, else none).
+      require_complete: refuse clips that are not all of eJSL.
+    """
+    self._manifest_path, self._require_complete = manifest_path, require_complete
+    self._ita_dir = ita_dir
     super().__init__(**kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
@@ -60,19 +76,22 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     """Raises UserError unless the data set that is there was built from the clips' manifest."""
     path = manifest.find(clips, self._manifest_path)
     there = tfds.builder_from_directory(self.data_dir).info.metadata
-    if there.get(MANIFEST_KEY) != manifest.digest(path):
+    if there.get(MANIFEST_KEY) != manifest.digest(path, _texts(self._ita_dir)):
       raise UserError(
-        f'the data set in {self.data_dir} was built from another manifest than {path}: '
-        'delete it or give another --data_dir'
+        f'the data set in {self.data_dir} was built from another manifest than {path}, or with '
+        'other texts: delete it or give another --data_dir'
       )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):
     clips = Path(dl_manager.manual_dir)
     path = manifest.find(clips, self._manifest_path)
-    rows = manifest.read(path, clips)
-    self.info.metadata[MANIFEST_KEY] = manifest.digest(path)
+    texts = _texts(self._ita_dir)
+    rows = manifest.read(path, clips, texts)
+    self.info.metadata[MANIFEST_KEY] = manifest.digest(path, texts)
+    _require_crossed(rows, path, self._require_complete)
     kept = self.features_dir
     targets = {row.path: kept / f'{row.id}.npz' for row in rows}
+    forecast.announce([video for video, npz in targets.items() if not npz.exists()], kept)
     made = feature_files.extract_all(targets, self._extractor)
     failed = [str(error) for _, error in made if error]
     if failed:
@@ -102,10 +121,35 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
       )
 
 
+def _texts(ita_dir: str | os.PathLike | None) -> dict[str, str] | None:
+  """The ITA corpus' sentences by id, or None if no folder is given."""
+  folder = ita_dir or os.environ.get(ita.VARIABLE)
+  return ita.read(Path(folder)) if folder else None
+
+
+def _cells(rows: list[manifest.Row]) -> list[crossing.Cell]:
+  columns = zip(*((r.utterance, r.signer, r.labels['emotion']) for r in rows), strict=True)
+  return crossing.cells_of(*columns)
+
+
+def _require_crossed(rows: list[manifest.Row], path: Path, require_complete: bool) -> None:
+  """Warns of what is missing where emotions are crossed with utterances, or refuses it."""
+  cells = _cells(rows)
+  if require_complete:
+    crossing.require_ejsl(cells, str(path))
+  found = crossing.find(cells)
+  if found and (found.missing or found.repeated):
+    print(f'warning: {path}: {found.text}', file=sys.stderr)
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
   """The flags of `tfds_builders.build` for this corpus."""
   parser.add_argument('--manual_dir', help='the clips and their manifest')
   parser.add_argument('--manifest', help='default: manifest.csv in --manual_dir')
+  parser.add_argument('--ita', metavar='DIR', help="the ITA corpus' transcripts (env EMO_JAX_ITA)")
+  parser.add_argument(
+    '--require_complete', action='store_true', help='refuse clips that are not all of eJSL'
+  )
   video_corpus.add_flags(parser)
 
 
@@ -117,5 +161,12 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
   """
   needs = Builder.MANUAL_DOWNLOAD_INSTRUCTIONS
   clips = video_corpus.require_folder('ejsl', arguments.manual_dir, needs)
-  manifest.read(manifest.find(clips, arguments.manifest), clips)
-  return video_corpus.options(arguments) | dict(manifest_path=arguments.manifest)
+  path = manifest.find(clips, arguments.manifest)
+  rows = manifest.read(path, clips, _texts(arguments.ita))
+  if arguments.require_complete:
+    crossing.require_ejsl(_cells(rows), str(path))
+  return video_corpus.options(arguments) | dict(
+    manifest_path=arguments.manifest,
+    ita_dir=arguments.ita,
+    require_complete=arguments.require_complete,
+  )

@@ -137,7 +137,8 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
       # TFDS moves this folder into its place when all is well.
       (Path(self.data_dir) / MISSING_FILE).write_text(''.join(f'{name}\n' for name in missing))
     targets = {video: self.features_dir / f'{name}.npz' for name, video in videos.items()}
-    forecast.announce([video for video, target in targets.items() if not target.exists()])
+    new = [video for video, target in targets.items() if not target.exists()]
+    forecast.announce(new, self.features_dir)
     made = feature_files.extract_all(targets, self._extractor)
     failed = [str(error) for _, error in made if error]
     if failed:
