@@ -240,7 +240,7 @@ def test_a_clip_that_cannot_be_decoded_is_named_and_nothing_built(
   shared, tmp_path, capsys, monkeypatch
 ):
   announced = []
-  monkeypatch.setattr(forecast, 'announce', announced.extend)
+  monkeypatch.setattr(forecast, 'announce', lambda videos, folder: announced.extend(videos))
   clips = tmp_path / 'clips'
   clips.mkdir()
   write_annotations(clips / annotations.NAME)
