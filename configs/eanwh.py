@@ -32,7 +32,7 @@ def get_config():
     dir='',
     train='bobsl/a_tea:train',
     validation='bobsl/a_tea:validation',
-    test=('bobsl/m_c:test', 'ejsl:all', 'emosign/single:all'),
+    test=('bobsl/m_c:all', 'ejsl:all', 'emosign/single:all'),
   )
   config.embedded = dict(
     train='signsim:nonsigners+weak',

@@ -32,12 +32,16 @@ class Split:
     source: decoded examples by index (tfds_builders.clip_features).
     key: compatibility key of the features.
     tasks: tasks that the corpus has labels for.
+    videos: that the clips are cut out of, where the corpus says so.
+    labelled_by: name and revision of the model that labelled it; empty where people did.
   """
 
   spec: str
   source: Sequence[dict[str, Any]]
   key: dict[str, str]
   tasks: tuple[str, ...]
+  videos: frozenset[str] = frozenset()
+  labelled_by: str = ''
 
 
 def parse(spec: str) -> tuple[str, str]:
@@ -107,11 +111,17 @@ def open_split(spec: str, data_dir: Path) -> Split:
       )
   if clip_features.KEY not in builder.info.metadata:
     raise UserError(f'{name} has labels alone, no features of clips: name another config')
+  metadata = builder.info.metadata
+  videos = metadata.get(clip_features.VIDEOS, {})
+  model = (clip_features.LABEL_MODEL, clip_features.LABEL_REVISION)
+  chosen = videos if 'all' in split.split('+') else split.split('+')
   return Split(
     spec=spec,
     source=stored.examples(builder, split),
-    key=dict(builder.info.metadata[clip_features.KEY]),
+    key=dict(metadata[clip_features.KEY]),
     tasks=tuple(t for t in labels.TASKS if t in builder.info.features['labels']),
+    videos=frozenset(name for one in chosen for name in videos.get(one, ())),
+    labelled_by=' '.join(metadata[name] for name in model if metadata.get(name)),
   )
 
 

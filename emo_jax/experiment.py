@@ -78,6 +78,8 @@ def finish(
     random_backbone=provenance.is_random(training.key),
     params=report.parameter_counts(fitted.params),
     trained_on=training.spec,
+    training_videos=sorted(training.videos),
+    labelled_by=training.labelled_by,
     training_clips=fitted.clips,
     selected_on=validation.spec,
     selected_step=fitted.step,
@@ -91,7 +93,8 @@ def finish(
     result['evals'] = report.read(workdir)['evals']
   trained = inference.Trained(config, fitted.params, fitted.temperature)
   for test in tests:
-    report.add(result, score(trained, workdir, test, config['eval']['segment']))
+    entry = score(trained, workdir, test, config['eval']['segment'])
+    report.add(result, entry | shared_videos(result, test))
   return report.write(workdir, result, config['paper'])
 
 
@@ -148,6 +151,12 @@ def score(
   return entry
 
 
+def shared_videos(result: Mapping[str, Any], split: corpora.Split) -> dict[str, int]:
+  """How many videos the split's clips are cut out of, and how many of them were trained on too."""
+  both = split.videos.intersection(result.get('training_videos', ()))
+  return dict(n_videos=len(split.videos), n_videos_trained_on=len(both))
+
+
 def score_run(
   workdir: Path, corpus: str, split: str, data_dir: str, segment: str
 ) -> dict[str, Any]:
@@ -173,6 +182,7 @@ def score_run(
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
   trained = inference.Trained(config, run.params, result['temperature'])
   entry = score(trained, workdir, other, segment or config['eval']['segment'])
+  entry |= shared_videos(result, other)
   entry['seen'] = any(corpora.overlap(spec, result[k]) for k in ('trained_on', 'selected_on'))
   report.add(result, entry)
   report.write(workdir, result, config['paper'])

@@ -13,6 +13,13 @@ from emo_jax import coverage, figures, run_dir, weights
 # ResNet-50 with its 512-d layer and static 7-way head, batch norm statistics included.
 BACKBONE_PARAMETERS = sum(math.prod(shape) for shape in weights.backbone_shapes().values())
 
+# What keeps an evaluation from being a score on unseen signers.
+_NO_SCORE = {
+  'synthetic': 'synthetic',
+  'random_backbone': 'random backbone: not a score',
+  'seen': 'clips seen in training or selection: not a test',
+}
+
 # Corpus -> `segment`, number of `clips`, and `scores` (wAcc, macro F1 in per cent) of the paper.
 PaperScores = Mapping[str, Mapping[str, Any]]
 
@@ -42,17 +49,15 @@ def _published(entry: Mapping[str, Any], paper: PaperScores) -> Mapping[str, Any
   """The paper's scores for an evaluation of as many clips of the same corpus and segment."""
   theirs = paper.get(entry['corpus'])
   same = theirs and theirs['segment'] == entry['segment'] and theirs['clips'] == entry['n']
-  return theirs if same and not _mark(entry) else None
+  return theirs if same and not any(entry[name] for name in _NO_SCORE) else None
 
 
 def _mark(entry: Mapping[str, Any]) -> str:
-  """What one evaluation's clips are, if they are not real ones with trained features."""
-  marks = {
-    'synthetic': 'synthetic',
-    'random_backbone': 'random backbone: not a score',
-    'seen': 'clips seen in training or selection: not a test',
-  }
-  said = [text for name, text in marks.items() if entry[name]]
+  """What one evaluation's clips are, if they are not real ones with trained features, or of videos
+  that were trained on, as the paper's may be."""
+  said = [text for name, text in _NO_SCORE.items() if entry[name]]
+  if shared := entry.get('n_videos_trained_on'):
+    said.append(f'{shared} of {entry["n_videos"]} videos also in training')
   return f' ({"; ".join(said)})' if said else ''
 
 
@@ -141,6 +146,10 @@ def _coverage(report: Mapping[str, Any]) -> list[str]:
   return [*parts, markdown_table(head, rows)] if rows else parts
 
 
+def _labelled_by(report: Mapping[str, Any]) -> str:
+  return f', labelled by {report["labelled_by"]}' if report.get('labelled_by') else ''
+
+
 def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[str, Path]) -> str:
   names = report['evals'][0]['labels'] if report['evals'] else []
   per_class = [
@@ -152,9 +161,10 @@ def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[s
   parts = [
     f'# {report["name"]}' + (' (synthetic)' if report['synthetic'] else ''),
     *warning,
-    f'Task {report["task"]}; trained on {report["trained_on"]}; step {report["selected_step"]} '
-    f'selected; temperature {report["temperature"]:.3f}; {report["params"]["head"]:,} parameters '
-    f'in the head, {report["params"]["total"]:,} with the face backbone.',
+    f'Task {report["task"]}; trained on {report["trained_on"]}{_labelled_by(report)}; step '
+    f'{report["selected_step"]} selected; temperature {report["temperature"]:.3f}; '
+    f'{report["params"]["head"]:,} parameters in the head, {report["params"]["total"]:,} with the '
+    'face backbone.',
     'All figures are per cent. wAcc is the mean recall over the classes that occur; macro F1 is '
     'over all classes; a clip without any face counts with uniform probabilities.',
     markdown_table(*table(report, paper)),

@@ -46,6 +46,12 @@ def test_they_are_withheld_from_other_evaluations(changed):
   assert '24.63' not in shown(whole(entry(**changed)))
 
 
+def test_videos_that_were_trained_on_are_stated_beside_the_papers_numbers():
+  text = shown(whole(entry(n_videos=55, n_videos_trained_on=16)))
+  assert '16 of 55 videos also in training' in text and '24.63' in text
+  assert 'also in training' not in shown(whole(entry(n_videos=55, n_videos_trained_on=0)))
+
+
 @pytest.mark.parametrize(
   ('changed', 'said'),
   [

@@ -1,3 +1,3 @@
 """The corpora as TensorFlow Datasets: one folder each, an example is one clip's features."""
 
-CORPORA = ('ejsl', 'emosign', 'signsim')
+CORPORA = ('bobsl', 'ejsl', 'emosign', 'signsim')

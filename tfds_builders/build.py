@@ -24,6 +24,8 @@ def main(argv: Sequence[str]) -> None:
   """Builds the corpus, or says that it is there already; prints where it lies."""
   module, config, arguments = _arguments(argv)
   options = module.options(arguments)
+  # Where a corpus is built by pipelines, its flags say how they run.
+  download = getattr(module, 'download_options', lambda _: {})(arguments)
   folders.make_writable(Path(arguments.data_dir))
   for folder in stored.versions(Path(arguments.data_dir), arguments.corpus):
     stored.open_folder(folder)  # the builder itself would not say what is damaged
@@ -32,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     there = Path(builder.data_dir).is_dir()
     builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(
-        manual_dir=getattr(arguments, 'manual_dir', None)
+        manual_dir=getattr(arguments, 'manual_dir', None), **download
       )
     )
   splits = ', '.join(f'{name} {info.num_examples}' for name, info in builder.info.splits.items())

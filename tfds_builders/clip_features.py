@@ -12,6 +12,10 @@ from emo_jax.video import clip as clip_lib
 
 # Metadata field of a dataset that holds its compatibility key.
 KEY = 'compatibility_key'
+# Of a corpus whose clips are cut out of longer videos: split -> the videos' names.
+VIDEOS = 'videos'
+# Of a corpus that a model labelled: its name and revision.
+LABEL_MODEL, LABEL_REVISION = 'label_model', 'label_revision'
 
 
 def features(tasks: Sequence[str]) -> tfds.features.FeaturesDict:

@@ -119,6 +119,16 @@ def load_origin(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]
     return json.loads(str(data['key'])), json.loads(str(data['info']))
 
 
+def load_times(path: str | os.PathLike) -> np.ndarray:
+  """The presentation times of the sampled frames alone, [T] float32 in seconds.
+
+  Raises:
+    UserError: as `load`.
+  """
+  with _opened(path) as data:
+    return data['time_s']
+
+
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[Mapping[str, np.ndarray]]:
   """The arrays of a file; whatever is wrong with it is a UserError."""

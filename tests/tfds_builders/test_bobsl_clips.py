@@ -271,6 +271,9 @@ def test_ends_are_held_to_the_videos(tmp_path, capsys):
   )
   with pytest.raises(UserError, match=message):  # it ends a second after the video
     clips.check_ends(tree, selection, made, lambda _: 9.9)
+  left = clips.check_ends(tree, selection, made, lambda _: 9.9, missing='skip')
+  assert len(left) < len(made) and all(clip.end_s <= 9.9 for clip in left)
+  assert 'whose subtitle is past the end' in capsys.readouterr().err
   short = one_episode(tmp_path / 'short', [(9.3, 9.9, 'd')])
   with pytest.raises(UserError, match='from 9.300 to 9.900 s'):  # it starts as the video ends
     clips.check_ends(tree, selection, short, lambda _: 9.3)

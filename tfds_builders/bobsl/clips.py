@@ -135,6 +135,7 @@ def check_ends(
   selection: Selection,
   clips: Iterable[Clip],
   duration_s: Callable[[str], float],
+  missing: str = 'error',
 ) -> list[Clip]:
   """The clips, cut at the end of their videos; ids stay.
 
@@ -146,22 +147,28 @@ def check_ends(
     selection: what the clips were selected with.
     clips: of any episodes.
     duration_s: an episode's duration; asked once for each.
+    missing: what to do about a subtitle that starts after the end of the video, or ends a second or
+      more after it: `error`, or `skip` for leaving its clip out, which is reported on stderr.
 
   Raises:
-    UserError: a subtitle starts after the end of the video, or ends a second or more after it.
+    UserError: there is such a subtitle.
   """
   durations: dict[str, float] = {}
-  kept, left_out = [], []
+  kept, left_out, past = [], [], []
   for clip in clips:
     if clip.episode not in durations:
       durations[clip.episode] = duration_s(clip.episode)
     duration = durations[clip.episode]
     start_s, end_s = clip.start_s - selection.shift, clip.end_s - selection.shift
     if start_s >= duration or end_s >= duration + _PAST_END_S:
+      if missing == 'skip':
+        past.append(clip)
+        continue
       raise UserError(
         f'{tree.subtitles(selection.alignment, clip.episode)}: the cue from {start_s:.3f} to '
         f'{end_s:.3f} s ({clip.text[:40]!r}) is past the end of {tree.video(clip.episode)} at '
-        f'{duration:.3f} s: one of the two is of another release or cut short'
+        f'{duration:.3f} s: one of the two is of another release or cut short; --missing=skip '
+        'leaves such cues out'
       )
     cut = dataclasses.replace(clip, end_s=min(clip.end_s, duration))
     short = cut.end_s < clip.end_s and cut.end_s - cut.start_s < max(selection.min_s, 0.001)
@@ -170,6 +177,12 @@ def check_ends(
     print(
       f'left out {len(left_out)} clips that the shift of {selection.shift:g} s takes past the end '
       f'of their video: {_first(c.id for c in left_out)}',
+      file=sys.stderr,
+    )
+  if past:
+    print(
+      f'left out {len(past)} clips whose subtitle is past the end of its video: '
+      f'{_first(c.id for c in past)}',
       file=sys.stderr,
     )
   return kept
