@@ -32,7 +32,7 @@ test: lint
 $(VENV)-tfds/done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-tfds
 	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
-	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[tfds]
+	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[tfds,bobsl]
 	touch $@
 
 slow: $(VENV)/dev $(VENV)-tfds/done
