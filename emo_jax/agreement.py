@@ -19,6 +19,7 @@ import numpy as np
 from emo_jax import label_files, labels, metrics, reliability
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.label_files import Label, LabelFile
+from emo_jax.video import folders
 
 _NAMED = 3  # ids that a message names
 
@@ -91,6 +92,7 @@ def _write_agreed(out: Path, first: Mapping[str, Label], second: Mapping[str, La
     for id_, given in first.items()
     if id_ in second and second[id_].label == given.label
   }
+  folders.make_writable(out.parent)
   try:
     label_files.write(out, LabelFile(agreed))
   except OSError as error:

@@ -125,6 +125,19 @@ def open_split(spec: str, data_dir: Path) -> Split:
   )
 
 
+def share_clips(one: Split, other: Split) -> bool:
+  """Do two splits hold the same clips, by their ids where they are of two configs of a corpus?"""
+  (name, _), (other_name, _) = parse(one.spec), parse(other.spec)
+  if name == other_name or name.split('/')[0] != other_name.split('/')[0]:
+    return overlap(one.spec, other.spec)
+  if name.split('/')[0] == EMBEDDED:  # ids of other seeds are other clips
+    return False
+  if one.videos and other.videos and not one.videos & other.videos:
+    return False
+  ids, others = ({e['id'] for e in stored.parts(x.source, ('id',))} for x in (one, other))
+  return bool(ids & others)
+
+
 def overlap(one: str, other: str) -> bool:
   """Do two specs share a split of the same corpus?"""
   (name, split), (other_name, other_split) = parse(one), parse(other)

@@ -87,7 +87,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument('--seed', type=int, default=0, help='of the draw')
   parser.add_argument(
     '--missing',
-    choices=('error', 'skip'),
+    choices=clips.MISSING,
     default='error',
     help='what to do about episodes without subtitles',
   )

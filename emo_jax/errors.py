@@ -1,6 +1,8 @@
 """A user's mistake: one line of what is wrong and what to do, exit status 2, no traceback."""
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
@@ -29,12 +31,32 @@ def require(value: str, known: Collection[str], what: str) -> None:
 
 
 def exit_status(main: Callable[..., int | None], *args) -> int:
-  """Runs `main(*args)` and returns its status; a UserError is printed and gives 2, Ctrl-C 130."""
+  """Runs `main(*args)` and returns its status.
+
+  A UserError, and what the system refuses (no room, no permission), is printed and gives 2; Ctrl-C
+  gives 130, a reader of stdout that is gone 141.
+  """
   try:
-    return main(*args) or 0
+    status = main(*args) or 0
+    sys.stdout.flush()
+    return status
   except UserError as error:
     print(f'error: {error}', file=sys.stderr)
+    return 2
+  except BrokenPipeError:
+    _drop_stdout()
+    return 141
+  except OSError as error:
+    of = f' ({error.filename})' if error.filename else ''
+    print(f'error: {error.strerror or error}{of}: mend that and start again', file=sys.stderr)
+    _drop_stdout()
     return 2
   except KeyboardInterrupt:
     print('interrupted', file=sys.stderr)
     return 130
+
+
+def _drop_stdout() -> None:
+  """What is left to be written would fail again when the interpreter ends."""
+  with contextlib.suppress(OSError):  # stdout is no file
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from emo_jax import (
   config_check,
@@ -48,10 +48,13 @@ def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
   specs = [names['train'], names['validation'], *names['test']]
   for one, other in itertools.combinations(specs, 2):
     if corpora.overlap(one, other):
-      raise UserError(f'{one} and {other} share clips: train, validation and test must not')
+      _refuse_shared(one, other)
   training, validation, *tests = (corpora.open_split(spec, data_dir) for spec in specs)
   for other in (validation, *tests):
     corpora.require_mixable(training.key, other)
+  for one, other in itertools.combinations((training, validation, *tests), 2):
+    if corpora.share_clips(one, other):
+      _refuse_shared(one.spec, other.spec)
   used = dict(
     train=training.spec,
     validation=validation.spec,
@@ -60,6 +63,10 @@ def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
   )
   run_dir.claim(workdir, config, used)
   return finish(config, workdir, training, validation, tests)
+
+
+def _refuse_shared(one: str, other: str) -> NoReturn:
+  raise UserError(f'{one} and {other} share clips: train, validation and test must not')
 
 
 def finish(
@@ -79,6 +86,7 @@ def finish(
     params=report.parameter_counts(fitted.params),
     trained_on=training.spec,
     training_videos=sorted(training.videos),
+    selection_videos=sorted(validation.videos),
     labelled_by=training.labelled_by,
     training_clips=fitted.clips,
     selected_on=validation.spec,
@@ -152,9 +160,14 @@ def score(
 
 
 def shared_videos(result: Mapping[str, Any], split: corpora.Split) -> dict[str, int]:
-  """How many videos the split's clips are cut out of, and how many of them were trained on too."""
-  both = split.videos.intersection(result.get('training_videos', ()))
-  return dict(n_videos=len(split.videos), n_videos_trained_on=len(both))
+  """How many videos the split's clips are cut out of, and how many of them were trained or selected
+  on too."""
+  videos = split.videos
+  return dict(
+    n_videos=len(videos),
+    n_videos_trained_on=len(videos.intersection(result.get('training_videos', ()))),
+    n_videos_selected_on=len(videos.intersection(result.get('selection_videos', ()))),
+  )
 
 
 def score_run(

@@ -77,7 +77,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument('--text_column', default='text', help='of LABELLED.csv')
   parser.add_argument('--label_column', default='label', help='of LABELLED.csv')
   parser.add_argument('--report', metavar='FILE.json', help='keeps what --evaluate prints')
-  parser.add_argument('--device', choices=emotion.DEVICES, default='auto')
+  parser.add_argument('--device', default='auto', help="torch's name, such as cpu or cuda:1")
   parser.add_argument('--batch_size', type=_positive, default=32, help='sentences at once')
   arguments = parser.parse_args(argv)
   arguments.model = arguments.model or [emotion.PAPERS_MODEL]

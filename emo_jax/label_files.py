@@ -6,7 +6,6 @@ Columns are `id` and `label`; a model's files also have a column per emotion wit
 
 import csv
 import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
 
 from emo_jax import csv_tables, files, labels
@@ -63,19 +62,15 @@ def write(path: Path, found: LabelFile) -> None:
     rows.writerows(row(i, x, found.model, found.revision) for i, x in found.labels.items())
 
 
-def read(path: Path, known: Iterable[str] = ()) -> LabelFile:
+def read(path: Path) -> LabelFile:
   """Reads a label file.
-
-  Args:
-    path: of the CSV.
-    known: further columns that may be there, and are not read.
 
   Raises:
     UserError: as `csv_tables.read_by_id`; a column that is unknown; an emotion that is unknown or
       empty; probabilities of some emotions only, outside 0..1 or that do not add up to 1; or rows
       of two models.
   """
-  allowed = (*header(True), *known)
+  allowed = header(True)
   columns, _ = csv_tables.read(path, ('id', 'label'))
   for name in columns:
     if name not in allowed:

@@ -56,8 +56,9 @@ def _mark(entry: Mapping[str, Any]) -> str:
   """What one evaluation's clips are, if they are not real ones with trained features, or of videos
   that were trained on, as the paper's may be."""
   said = [text for name, text in _NO_SCORE.items() if entry[name]]
-  if shared := entry.get('n_videos_trained_on'):
-    said.append(f'{shared} of {entry["n_videos"]} videos also in training')
+  for field, where in (('n_videos_trained_on', 'training'), ('n_videos_selected_on', 'selection')):
+    if shared := entry.get(field):
+      said.append(f'{shared} of {entry["n_videos"]} videos also in {where}')
   return f' ({"; ".join(said)})' if said else ''
 
 

@@ -88,7 +88,7 @@ def test_of_many_missing_ids_only_the_first_are_named(run):
     ('id,label\na,furious\n', [], "B.csv, line 2: unknown emotion label 'furious'"),
     ('id,note\na,x\n', [], 'B.csv lacks the column label'),
     (B, ['--out=A.csv'], '--out=A.csv is one of the files compared'),
-    (B, ['--out=absent/A.csv'], 'cannot write absent/A.csv: No such file'),
+    (B, ['--out=B.csv/A.csv'], 'B.csv cannot be written to'),
     (B, ['C.csv'], 'unrecognized arguments: C.csv'),
   ],
 )

@@ -60,7 +60,7 @@ def test_every_sentence_gets_a_label_in_the_files_order(tmp_path, model, table, 
     np.testing.assert_allclose(got.probabilities, alone, rtol=1e-4)
     assert got.label == labels.EMOTIONS[alone.argmax()]
   assert len({got.label for got in found.labels.values()}) > 2
-  assert os.listdir(out.parent) == ['labels.csv']
+  assert sorted(os.listdir(out.parent)) == ['labels.csv', 'labels.csv.origin.json']
 
 
 def interrupted(monkeypatch, after):
@@ -315,3 +315,12 @@ def test_a_hub_that_never_answers_is_not_waited_for(tmp_path, table):
     address = f'http://127.0.0.1:{silent.getsockname()[1]}'
     done = offline(tmp_path / 'hf', words, HF_HUB_OFFLINE='0', HF_ENDPOINT=address)
   assert said_to_be_missing(done), done.stderr
+
+
+def test_labels_of_texts_that_changed_since_are_refused(tmp_path, model, table, capsys):
+  out = tmp_path / 'out.csv'
+  assert run(table, f'--model={model}', f'--out={out}') == 0
+  made = out.read_text()
+  table.write_text(table.read_text().replace('\n', ' indeed\n').replace('text indeed', 'text', 1))
+  assert run(table, f'--model={model}', f'--out={out}') == 2
+  assert 'has the labels of other texts' in capsys.readouterr().err and out.read_text() == made

@@ -134,7 +134,11 @@ def test_sigkill_at_any_moment_costs_nothing_but_time(tmp_path):
 @pytest.mark.parametrize(
   ('flags', 'more', 'message'),
   [
-    (['--config.data.dir=/nowhere'], {}, 'no bobsl/a_tea in /nowhere .*tfds_builders.build makes'),
+    (
+      ['--config.data.dir=/nowhere'],
+      {},
+      'no bobsl/a_tea in /nowhere .*tfds_builders.build bobsl/a_tea',
+    ),
     ([], {'TFDS_DATA_DIR': '/nowhere'}, 'no bobsl/a_tea in /nowhere'),
     (['--config.optim.learning_rat=1'], {}, "unknown flag .*did you mean 'config.optim.learning_r"),
     (['--config.embedded.train=signsim:weaks'], {}, "no split 'weaks' .did you mean 'weak'"),

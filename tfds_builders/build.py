@@ -28,10 +28,14 @@ def main(argv: Sequence[str]) -> None:
   download = getattr(module, 'download_options', lambda _: {})(arguments)
   folders.make_writable(Path(arguments.data_dir))
   for folder in stored.versions(Path(arguments.data_dir), arguments.corpus):
-    stored.open_folder(folder)  # the builder itself would not say what is damaged
+    there = stored.open_folder(folder)  # the builder itself would not say what is damaged
+    for split in there.info.splits:
+      stored.examples(there, split)
   with contextlib.redirect_stdout(sys.stderr):  # TFDS reports on stdout, which is for the result
     builder = module.Builder(data_dir=arguments.data_dir, config=config or None, **options)
     there = Path(builder.data_dir).is_dir()
+    for left in Path(builder.data_dir).parent.glob(f'incomplete.*_{builder.version}'):
+      print(f'{left} is of a build that was killed, or is at work: delete it if none is')
     builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(
         manual_dir=getattr(arguments, 'manual_dir', None), **download

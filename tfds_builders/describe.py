@@ -1,14 +1,15 @@
 """Command: what a person looks at in a corpus before training on it.
 
-  python -m tfds_builders.describe NAME[/CONFIG] --data_dir=DIR [--out=FIGURE.png] [--json]
+  python -m tfds_builders.describe NAME[/CONFIG] [--data_dir=DIR] [--out=FIGURE.png] [--json]
 
 Prints clips, seconds and sampled frames per split, how much of the frames shows a face and hands,
 counts per label and signer, beside the paper's where it gives them, and what the features were made
-with. `--out` draws the same, with the lengths of clips.
+with; draws the same, with the lengths of clips.
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,24 +30,26 @@ def main(argv: Sequence[str]) -> None:
   """Prints the counts and draws the figure. Raises UserError for a data set that is not there."""
   arguments = _arguments(argv)
   builder = find(arguments.name, Path(arguments.data_dir).expanduser())
-  out = Path(arguments.out) if arguments.out else None
-  if out:
-    folders.make_writable(out.parent)
+  out = Path(arguments.out or arguments.name.replace('/', '-') + '.png')
+  folders.make_writable(out.parent)
   clips = corpus_counts.read(builder)
   found = corpus_counts.summary(builder, clips)
   print(json.dumps(found, indent=2) if arguments.json else text(found))
-  if out:
-    from tfds_builders import corpus_figure  # Matplotlib takes a second
+  from tfds_builders import corpus_figure  # Matplotlib takes a second
 
-    corpus_figure.draw(out, clips, found)
-    print(f'drawn: {out}', file=sys.stderr)
+  corpus_figure.draw(out, clips, found)
+  print(f'drawn: {out}', file=sys.stderr)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   parser = ArgumentParser(prog='python -m tfds_builders.describe', description=__doc__)
   parser.add_argument('name', metavar='NAME[/CONFIG]', help=f'such as {", ".join(CORPORA)}')
-  parser.add_argument('--data_dir', required=True, help='where data sets lie')
-  parser.add_argument('--out', metavar='FIGURE.png', help='draw the counts too')
+  default = os.environ.get('TFDS_DATA_DIR') or str(tfds.core.constants.DATA_DIR)
+  where = 'where data sets lie (env TFDS_DATA_DIR, else %(default)s)'
+  parser.add_argument('--data_dir', default=default, help=where)
+  parser.add_argument(
+    '--out', metavar='FIGURE.png', help='where to draw the counts (default: NAME.png, here)'
+  )
   parser.add_argument('--json', action='store_true', help='print everything as JSON')
   return parser.parse_args(argv)
 
@@ -100,7 +103,10 @@ def text(found: Mapping[str, Any]) -> str:
 
 
 def _sizes(found: Mapping[str, Any]) -> str:
-  """Clips, seconds, frames and coverage per split."""
+  """Clips, seconds, frames and coverage per split; clips alone where there are labels alone."""
+  if not found['compatibility_key']:
+    counts = {**found['splits'], 'all': found['all']}
+    return _table([['split', 'clips'], *([name, part['clips']] for name, part in counts.items())])
   limits = [f'{what} below {limit:g}' for what, limit in found['limits'].items()]
   shares = [f'{what} %' for what in coverage.SHARES]
   rows = [['split', 'clips', 'seconds', 'frames', *shares, *limits]]

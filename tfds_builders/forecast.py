@@ -60,6 +60,13 @@ def announce(videos: Sequence[Path], folder: Path | None = None) -> None:
     _say_room(folder, 2 * size)
 
 
+def announce_data_set(frames: int, folder: Path) -> None:
+  """Prints on stderr how large a data set of so many sampled frames will be, and what is free."""
+  size = frames * _FRAME_BYTES
+  _say(f'{frames:,} sampled frames to be stored, {byte_size(size)}')
+  _say_room(folder, size)
+
+
 def duration(seconds: float) -> str:
   """`40 s`, `12 min`, `3.4 hours` or `10.1 days`."""
   for unit, length, most in (('s', 1, 90), ('min', 60, 5400), ('hours', 3600, 172800)):

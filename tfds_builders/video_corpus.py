@@ -7,6 +7,7 @@ from typing import Any
 
 from emo_jax.errors import UserError
 from emo_jax.video import extractor, following, pose_files
+from emo_jax.video import hand_model as hand_landmarker
 from emo_jax.video import sampling as frame_sampling
 from tfds_builders import clip_features
 
@@ -55,9 +56,12 @@ class VideoCorpus:
     if not extracts:
       super().__init__(**clip_features.readable_without_tensorflow(kwargs))
       return
+    # What the environment says too: workers elsewhere have another one.
+    weights = weights or os.environ.get(extractor.WEIGHTS_VARIABLE)
+    hand_model = hand_model or os.environ.get(hand_landmarker.VARIABLE)
     self.extractor_settings = dict(
-      weights_path=weights,
-      hand_model_path=hand_model,
+      weights_path=weights if weights in (None, 'random') else os.path.abspath(weights),
+      hand_model_path=hand_model and os.path.abspath(hand_model),
       sampling=sampling or os.environ.get(SAMPLING_VARIABLE) or 'index',
       search=search,
       pose_hands=pose_files.in_folder(hands_from, Path(hands_from or '').glob('*.pose')),

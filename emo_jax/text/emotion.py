@@ -20,7 +20,6 @@ from emo_jax import labels
 from emo_jax.errors import UserError
 
 PAPERS_MODEL = 'michellejieli/emotion_text_classifier'
-DEVICES = ('auto', 'cpu', 'cuda')
 
 # What a directory's answers depend on; other files, such as a trainer's, may change freely.
 _FILES = (
@@ -65,7 +64,8 @@ def load(model: str, device: str = 'auto') -> Classifier:
 
   Args:
     model: a directory, or a name on the Hugging Face hub (`NAME@REVISION` for one version).
-    device: one of DEVICES; `auto` is CUDA where there is any.
+    device: as torch names it, such as `cpu`, `cuda:1` or `mps`; `auto` is an accelerator where
+      torch finds one.
 
   Raises:
     UserError: torch or transformers is missing; the model cannot be had, has no safetensors, lacks
@@ -169,10 +169,15 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def _device(wanted: str, torch: Any) -> str:
-  there = torch.cuda.is_available()
-  if wanted == 'cuda' and not there:
-    raise UserError('torch finds no CUDA device: give --device=cpu')
-  return 'cuda' if there and wanted != 'cpu' else 'cpu'
+  if wanted == 'auto':
+    there = torch.accelerator.is_available()
+    return torch.accelerator.current_accelerator().type if there else 'cpu'
+  try:
+    torch.zeros(1, device=wanted)
+  except (RuntimeError, AssertionError, NotImplementedError) as error:
+    reason = str(error).strip().splitlines()[0]
+    raise UserError(f'torch has no device {wanted!r} ({reason}): give --device=cpu') from error
+  return wanted
 
 
 def _is_directory(model: str) -> bool:

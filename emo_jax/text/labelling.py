@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from emo_jax import label_files, labels
+from emo_jax import files, label_files, labels
 from emo_jax.errors import UserError
 from emo_jax.label_files import Label, LabelFile
 from emo_jax.text import emotion
@@ -35,12 +35,15 @@ def label(
       written.
   """
   ids = [s.id for s in found]
+  partial, kept_origin = (out.with_name(out.name + end) for end in ('.partial', '.origin.json'))
+  origin = _origin(classifier, found)
   if out.exists():
     _require_same(out, classifier, ids)
+    if kept_origin.exists() and json.loads(kept_origin.read_text()) != origin:
+      raise UserError(f'{out} has the labels of other texts: delete it or name another --out')
+    partial.unlink(missing_ok=True)  # killed right after the file was whole
     print(f'{out} is done already', file=sys.stderr)
     return
-  partial = out.with_name(out.name + '.partial')
-  origin = _origin(classifier, found)
   try:
     shares = _resume(partial, origin)
     with open(partial, 'a', encoding='utf-8') as f:
@@ -52,6 +55,8 @@ def label(
         _append(f, new)
         shares |= new
     made = {i: Label(labels.EMOTIONS[int(np.argmax(shares[i]))], tuple(shares[i])) for i in ids}
+    with files.replacing(kept_origin) as unfinished:
+      unfinished.write_text(json.dumps(origin))
     label_files.write(out, LabelFile(made, classifier.name, classifier.revision))
     partial.unlink()
   except OSError as error:

@@ -10,6 +10,8 @@ from emo_jax.errors import UserError
 _LINE_END = re.compile(r'\r\n|\r|\n')
 _ARROW = '-->'
 _TIME = r'(?:\d{2,10}:)?[0-5]\d:[0-5]\d\.\d{3}'
+# Only WebVTT's own: people also write `I <3 you`.
+_TAG = re.compile(r'</?(?:c|i|b|u|v|lang|ruby|rt|font)(?:[.\s][^>]*)?>|<[\d:.]+>')
 _TIMES = re.compile(rf'[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}(?:[ \t].*)?', re.ASCII)
 
 
@@ -77,5 +79,5 @@ def _cue(caption, where: str) -> Cue:
   start_s, end_s = (time.in_seconds() + time.milliseconds / 1000 for time in times)
   if end_s <= start_s:
     raise UserError(f'{where}: the cue ends at {caption.end}, not after its start {caption.start}')
-  caption.lines = [' '.join(caption.lines)]  # a tag may go over lines
-  return Cue(start_s, end_s, ' '.join(html.unescape(caption.text).split()))
+  said = _TAG.sub('', ' '.join(caption.lines))  # a tag may go over lines
+  return Cue(start_s, end_s, ' '.join(html.unescape(said).split()))

@@ -239,5 +239,5 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, folder, package)
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='a CUDA device is there')
 def test_a_device_that_is_not_there_is_said(folder):
-  with pytest.raises(UserError, match='torch finds no CUDA device'):
+  with pytest.raises(UserError, match="torch has no device 'cuda'"):
     emotion.load(str(folder), 'cuda')

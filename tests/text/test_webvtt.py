@@ -129,3 +129,12 @@ def test_without_the_library_the_extra_is_named(vtt, monkeypatch):
   monkeypatch.setitem(__import__('sys').modules, 'webvtt', None)
   with pytest.raises(UserError, match=r'pip install .emo_jax\[bobsl\]'):
     webvtt.read(vtt(FULL))
+
+
+def test_only_tags_are_taken_out(tmp_path):
+  path = tmp_path / 'a.vtt'
+  path.write_text(
+    'WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nI <3 you, <i>really</i>, 2 < 3 > 1 <c.loud>OK</c>\n'
+  )
+  (cue,) = webvtt.read(path)
+  assert cue.text == 'I <3 you, really, 2 < 3 > 1 OK'

@@ -95,6 +95,28 @@ def test_weak_labels_keep_their_probabilities_and_model(shared, bobsl, tmp_path,
   assert corpora.open_split('bobsl/a_tea:all', tmp_path).videos > split.videos
 
 
+def test_a_models_labels_of_manual_clips_keep_their_probabilities_and_model(
+  shared, bobsl, tmp_path, features
+):
+  path = write_labels(tmp_path / 'model.csv', {MANUAL_CLIPS[0]: 'fear'}, weak=True, model='toy')
+  assert run_build(shared, 'm_a1', bobsl, tmp_path, f'--labels={path}', features) == 0
+  (one,) = examples(tmp_path, 'm_a1').values()
+  assert one['label_probabilities'].max() == pytest.approx(0.7)
+  assert metadata(tmp_path, 'm_a1')['label_model'] == 'toy'
+
+
+def test_clips_of_two_configs_are_known_to_be_the_same(shared, bobsl, tmp_path, features):
+  first = write_labels(tmp_path / '1.csv', dict.fromkeys(MANUAL_CLIPS, 'joy'))
+  assert run_build(shared, 'm_a1', bobsl, tmp_path, f'--labels={first}', features) == 0
+  assert run_build(shared, 'm', bobsl, tmp_path, features) == 0
+  assert run_build(shared, 'a', bobsl, tmp_path, features) == 0
+  annotated, manual, automatic = (
+    corpora.open_split(f'bobsl/{config}:all', tmp_path) for config in ('m_a1', 'm', 'a')
+  )
+  assert corpora.share_clips(annotated, manual)
+  assert not corpora.share_clips(annotated, automatic)
+
+
 def test_annotators_and_where_they_agree(shared, bobsl, tmp_path, capsys, features):
   one = dict(zip(MANUAL_CLIPS, ('joy', 'anger', 'neutral', 'fear'), strict=True))
   other = one | {MANUAL_CLIPS[1]: 'sadness', MANUAL_CLIPS[3]: 'disgust'}
@@ -110,6 +132,7 @@ def test_annotators_and_where_they_agree(shared, bobsl, tmp_path, capsys, featur
     return {id: labels.EMOTIONS[e['labels']['emotion']] for id, e in found}
 
   assert emotions('m_a2') == other
+  assert np.isnan(examples(tmp_path, 'm_a2')[MANUAL_CLIPS[0]]['label_probabilities']).all()
   assert emotions('m_c') == {MANUAL_CLIPS[0]: 'joy', MANUAL_CLIPS[2]: 'neutral'}
 
 

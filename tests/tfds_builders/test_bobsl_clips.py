@@ -86,7 +86,10 @@ def test_manual_episodes_are_a_part_of_their_own(tree, capsys):
     'validation': [VALIDATION[0]],
     'test': [TEST[0]],
   }
-  assert 'left out: 3 episodes that are aligned manually' in capsys.readouterr().err
+  assert (
+    'left out: 3 manually aligned episodes (train 1, validation 1, test 1)'
+    in capsys.readouterr().err
+  )
   found = clips.select(tree, Selection('sat', with_manual_episodes=True))
   assert episodes_of(found) == {
     'train': list(TRAIN),
@@ -299,3 +302,12 @@ def test_a_sample_is_drawn_without_replacement_in_order(tmp_path):
   for count in (0, 501):
     with pytest.raises(UserError, match=f'a sample of {count} of 500 clips'):
       clips.sample(made, count, 0)
+
+
+def test_an_episode_without_cues_has_no_clip(tmp_path):
+  root = bobsl_tree.write(tmp_path / 'tree')
+  tree = layout.open_tree(root)
+  tree.subtitles('sat', TRAIN[0]).write_text('WEBVTT\n')
+  found = clips.select(tree, Selection('sat', with_manual_episodes=True), videos=False)
+  episodes = {clip.episode for of_split in found.values() for clip in of_split}
+  assert TRAIN[0] not in episodes and TRAIN[1] in episodes

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from emo_jax import labels
+from emo_jax.labels import EMOTIONS
 from emo_jax.video import clip, error_list
 from tests.tfds_builders import bobsl_tree
 from tests.tfds_builders.bobsl_data import (
@@ -19,6 +19,7 @@ from tests.tfds_builders.bobsl_data import (
   run_build,
   write_labels,
 )
+from tfds_builders.bobsl import layout
 
 
 def test_a_data_set_that_is_there_must_be_of_the_same_choices(
@@ -39,7 +40,7 @@ def test_a_data_set_that_is_there_must_be_of_the_same_choices(
   capsys.readouterr()
   assert run_build(shared, 'a_tea', bobsl, tmp_path, f'--labels={weak[1]}', features) == 2
   assert 'labels 1' in last_error(capsys)
-  assert examples(tmp_path, 'a_tea')[SAT[0]]['labels']['emotion'] == labels.EMOTIONS.index('joy')
+  assert examples(tmp_path, 'a_tea')[SAT[0]]['labels']['emotion'] == EMOTIONS.index('joy')
 
 
 def test_an_episode_that_cannot_be_decoded_keeps_the_others(shared, bobsl, tmp_path, capsys):
@@ -88,7 +89,7 @@ def test_a_missing_episode_is_an_error_unless_it_may_be_skipped(
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ('id,label\nx,joy\n', 'has no probabilities, which a_tea keeps'),
+    (f'id,label,{",".join(EMOTIONS)}\nx,joy,1,0,0,0,0,0,0\n', 'names no model'),
     ('id,label,mood\nx,joy,1\n', "has an unknown column 'mood'"),
     ('id,label\nx,joy\nx,fear\n', 'line 3: a second row for x'),
     ('id,label\nx,furious\n', "line 2: unknown emotion label 'furious'"),
@@ -120,7 +121,7 @@ def test_labels_of_no_selected_clip_are_refused(shared, bobsl, tmp_path, capsys,
   [
     ('b', [], "bobsl has no config 'b'"),
     ('a_tea', [], 'a_tea needs labels: give --labels=FILE'),
-    ('m_c', ['--labels_a1=x.csv'], 'm_c needs labels: give --labels=FILE, or --labels_a1 and'),
+    ('m_c', [], 'm_c needs labels: give --labels=FILE, or --labels_a1 and'),
     ('m_c', ['--labels_a1=x', '--labels_a2=y', '--labels=z'], 'not all of them'),
     ('m_a1', ['--labels_a1=x', '--labels_a2=y'], 'are for m_c: m_a1 takes --labels'),
     ('a', ['--labels=x'], 'a takes no labels'),
@@ -151,3 +152,36 @@ def test_a_runner_that_lacks_its_options_ends_in_a_line(shared, bobsl, tmp_path,
   error = last_error(capsys)
   assert 'the Beam pipeline ended with ' in error and 'temp_location' in error
   assert not (tmp_path / 'bobsl' / 'm' / '1.0.0').exists()
+
+
+def test_one_annotator_is_not_taken_for_two(shared, bobsl, tmp_path, capsys):
+  path = write_labels(tmp_path / 'one.csv', {MANUAL_CLIPS[0]: 'joy'})
+  for flags, message in (
+    ([f'--labels_a1={path}', f'--labels_a2={path}'], 'are the same labels'),
+    ([f'--labels_a1={path}'], 'go together: give both'),
+  ):
+    assert run_build(shared, 'm_c', bobsl, tmp_path / 'data', *flags) == 2
+    assert message in last_error(capsys)
+
+
+def test_a_data_set_of_other_subtitles_is_not_taken_for_this_one(
+  shared, bobsl, tmp_path, capsys, features
+):
+  own = shutil.copytree(bobsl, tmp_path / 'tree')
+  assert run_build(shared, 'm', own, tmp_path / 'data', features) == 0
+  assert run_build(shared, 'm', own, tmp_path / 'data', features) == 0
+  path = layout.open_tree(own).subtitles('manual', MANUAL[0])
+  path.write_text(path.read_text().replace('It rained.', 'It snowed.'))
+  capsys.readouterr()
+  assert run_build(shared, 'm', own, tmp_path / 'data', features) == 2
+  assert 'built from other episodes or subtitles' in last_error(capsys)
+
+
+def test_a_data_set_with_a_file_missing_is_not_already_there(
+  shared, bobsl, tmp_path, capsys, features
+):
+  assert run_build(shared, 'm', bobsl, tmp_path, features) == 0
+  next((tmp_path / 'bobsl' / 'm' / '1.0.0').glob('*train.array_record*')).unlink()
+  capsys.readouterr()
+  assert run_build(shared, 'm', bobsl, tmp_path, features) == 2
+  assert 'is damaged' in last_error(capsys)

@@ -31,6 +31,11 @@ def data(tmp_path_factory):
   return folder
 
 
+@pytest.fixture(autouse=True)
+def _figures_elsewhere(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)  # a figure is drawn there unless --out names another place
+
+
 def run(*arguments):
   return exit_status(describe.main, list(map(str, arguments)))
 

@@ -23,6 +23,7 @@ from tfds_builders.bobsl import clips, labelled, layout, runners, source
 
 # Metadata fields of a data set.
 BUILT_FROM = 'built_from'
+SELECTED = 'selected_sha256'  # of the clips before any is cut or left out at a video's end
 MANUAL_INCLUDED = 'manual_episodes_included'
 
 _CONFIGS = {
@@ -57,7 +58,7 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     features = clip_features.features(tuple(labels.TASKS))
-    if self.builder_config.name == labelled.WEAK:
+    if self.builder_config.name in labelled.LABELLED:
       shares = tfds.features.Tensor(shape=(len(labels.EMOTIONS),), dtype=np.float32)
       features = tfds.features.FeaturesDict(
         dict(features.items()) | {labelled.PROBABILITIES: shares}
@@ -81,16 +82,18 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     # Without a folder the data set is only opened, as by tfds.load.
     there = Path(self.data_dir).is_dir() and not config.download_mode.overwrite_dataset
     if there and config.manual_dir:
-      self._require_source()
+      self._require_source(Path(config.manual_dir).expanduser())
     self._here = runners.is_local(config)
     self._running = config if there else runners.configured(config)
     with runners.failures_in_a_line(config):
       super().download_and_prepare(download_config=self._running, **kwargs)
 
-  def _require_source(self) -> None:
-    """Raises UserError unless the data set that is there was built from the same choices."""
-    there = tfds.builder_from_directory(self.data_dir).info.metadata[BUILT_FROM]
-    wanted = source.resolve(self.builder_config.name, self._choices).record()
+  def _require_source(self, folder: Path) -> None:
+    """Raises UserError unless the data set that is there was built from the same choices and
+    subtitles."""
+    metadata = tfds.builder_from_directory(self.data_dir).info.metadata
+    there, chosen = metadata[BUILT_FROM], source.resolve(self.builder_config.name, self._choices)
+    wanted = chosen.record()
     names = [name for name in there | wanted if there.get(name) != wanted.get(name)]
     if names:
       different = '; '.join(f'{n}: {there.get(n)} against {wanted.get(n)}' for n in names)
@@ -98,11 +101,20 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
         f'the data set in {self.data_dir} was built from something else ({different}): delete it '
         'or give another --data_dir'
       )
+    selected = clips.select(layout.open_tree(folder), chosen.selection, missing=chosen.missing)
+    if clips.digest(selected) != metadata[SELECTED]:
+      raise UserError(
+        f'the data set in {self.data_dir} was built from other episodes or subtitles than those in '
+        f'{folder} now: delete it or give another --data_dir; the features are kept'
+      )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):
     wanted = source.resolve(self.builder_config.name, self._choices)
     tree = layout.open_tree(Path(dl_manager.manual_dir))
-    examples = self._select(tree, wanted)
+    print(f'reading the subtitles in {tree.root}', file=sys.stderr)
+    selected = clips.select(tree, wanted.selection, missing=wanted.missing)
+    self.info.metadata[SELECTED] = clips.digest(selected)
+    examples = self._select(tree, wanted, selected)
     episodes = sorted({one.clip.episode for of_split in examples.values() for one in of_split})
     self.info.metadata[BUILT_FROM] = wanted.record()
     self.info.metadata[MANUAL_INCLUDED] = len(tree.manual_episodes().intersection(episodes))
@@ -113,6 +125,8 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
       raise UserError(
         f'none of the clips has a sampled frame: are {tree.root} and its videos whole?'
       )
+    frames = sum(episode.frames for of_split in found.values() for episode in of_split)
+    forecast.announce_data_set(frames, Path(self._data_dir_root))
     self.info.metadata[clip_features.VIDEOS] = {
       split: sorted({one.clip.episode for episode in of_split for one in episode.examples})
       for split, of_split in found.items()
@@ -125,11 +139,16 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   def _features(self, episode: str) -> Path:
     return self.features_dir / f'{episode}.npz'
 
-  def _select(self, tree: layout.Tree, wanted: source.Source) -> dict[str, list[labelled.Example]]:
+  def _select(
+    self,
+    tree: layout.Tree,
+    wanted: source.Source,
+    selected: Mapping[str, Sequence[clips.Clip]],
+  ) -> dict[str, list[labelled.Example]]:
     """The examples to be, by split."""
-    # Before subtitles are read, which takes longer.
+    # Before videos are opened, which takes longer.
     found = labelled.read(self.builder_config.name, wanted.labels) if wanted.labels else None
-    selected = {
+    whole = {
       split: clips.check_ends(
         tree,
         wanted.selection,
@@ -137,14 +156,13 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
         functools.partial(_duration_s, tree),
         missing=wanted.missing,
       )
-      for split, of_split in clips.select(tree, wanted.selection, missing=wanted.missing).items()
+      for split, of_split in selected.items()
     }
     if found is None:
-      return labelled.unlabelled(selected)
-    if self.builder_config.name == labelled.WEAK:
-      self.info.metadata[clip_features.LABEL_MODEL] = found.model
-      self.info.metadata[clip_features.LABEL_REVISION] = found.revision
-    return labelled.join(selected, found)
+      return labelled.unlabelled(whole)
+    self.info.metadata[clip_features.LABEL_MODEL] = found.model
+    self.info.metadata[clip_features.LABEL_REVISION] = found.revision
+    return labelled.join(whole, found)
 
   def _extract(
     self, targets: Mapping[Path, Path], examples: Mapping[str, Sequence[labelled.Example]]
@@ -184,10 +202,11 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     for episode, of_episode in by_episode.items():
       path = self._features(episode)
       times = clip.load_times(path)
-      seen = [x for x in of_episode if module.within(times, x.clip.start_s, x.clip.end_s).any()]
+      frames = [module.within(times, x.clip.start_s, x.clip.end_s).sum() for x in of_episode]
+      seen = [x for x, count in zip(of_episode, frames, strict=True) if count]
       empty += len(of_episode) - len(seen)
       if seen:
-        found.append(module.Episode(str(path), tuple(seen)))
+        found.append(module.Episode(str(path), tuple(seen), int(sum(frames))))
     if empty:
       print(f'{split}: {empty} clips without a sampled frame are left out', file=sys.stderr)
     return found

@@ -2,9 +2,10 @@
 
 import dataclasses
 import hashlib
+import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from emo_jax import csv_tables
@@ -15,7 +16,7 @@ from tfds_builders.bobsl import layout
 # From speech to signing: the baseline that Bull et al. 2021 align subtitles of BOBSL from.
 AUDIO_SHIFT_S = 2.7
 _AUDIO = ('audio', 'audio_raw')
-_MISSING = ('error', 'skip')
+MISSING = ('error', 'skip')
 _PAST_END_S = 1.0  # a subtitle may end that much after its video
 _NAMED = 3  # how many of many a message names
 
@@ -104,7 +105,7 @@ def select(
       a subtitle file is wrong, a shifted subtitle starts before the video, or a listed clip is of
       no subtitle.
   """
-  require(missing, _MISSING, 'missing')
+  require(missing, MISSING, 'missing')
   for split in splits:
     require(split, tree.splits, 'split')
   wanted = _wanted_episodes(tree, selection, splits)
@@ -188,6 +189,12 @@ def check_ends(
   return kept
 
 
+def digest(clips: Mapping[str, Sequence[Clip]]) -> str:
+  """sha256 of the clips per split: their ids and texts."""
+  said = {split: [(clip.id, clip.text) for clip in of_split] for split, of_split in clips.items()}
+  return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 def sample(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
   """`count` of the clips, drawn without replacement, in the order given.
 
@@ -222,8 +229,15 @@ def _wanted_episodes(
     )
   taken = {split: [e for e in ids if (e in manual) == only_manual] for split, ids in every.items()}
   if not only_manual:
-    count = sum(len(ids) for ids in every.values()) - sum(len(ids) for ids in taken.values())
-    print(f'left out: {count} episodes that are aligned manually', file=sys.stderr)
+    counts = {split: len(ids) - len(taken[split]) for split, ids in every.items()}
+    said = ', '.join(f'{split} {count}' for split, count in counts.items())
+    print(f'left out: {sum(counts.values())} manually aligned episodes ({said})', file=sys.stderr)
+    if not all(counts.values()):
+      print(
+        f'warning: not every split has manually aligned subtitles in '
+        f'{tree.subtitles_folder("manual")}: an incomplete download would leave such episodes in',
+        file=sys.stderr,
+      )
   return taken
 
 
@@ -275,7 +289,7 @@ def _episode_clips(tree: layout.Tree, selection: Selection, episode: str) -> lis
   return [
     Clip(f'{episode}_{start}_{end}', episode, start / 1000, end / 1000, text, before, after)
     for (start, end), text, before, after in zip(
-      texts, joined, ['', *joined[:-1]], [*joined[1:], ''], strict=True
+      texts, joined, ['', *joined][:-1], [*joined, ''][1:], strict=True
     )
   ]
 

@@ -5,8 +5,8 @@ What is pickled are paths and settings; networks are opened once by each process
 
 import dataclasses
 import json
-import os
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from apache_beam.utils import shared
 from emo_jax import files, labels, provenance
 from emo_jax.errors import UserError
 from emo_jax.video import clip as clip_lib
-from emo_jax.video import extractor, feature_files
+from emo_jax.video import extractor, feature_files, folders
 from tfds_builders import clip_features
 from tfds_builders.bobsl.labelled import PROBABILITIES, Example
 
@@ -31,10 +31,12 @@ class Episode:
   Attributes:
     path: of its `.npz`.
     examples: those to cut.
+    frames: how many sampled frames they have together.
   """
 
   path: str
   examples: tuple[Example, ...]
+  frames: int
 
 
 def extract(
@@ -52,7 +54,9 @@ def extract(
     config: where the pipeline runs.
   """
   # What a worker found travels back as a file beside the features: no runner returns elements.
-  found = next(iter(targets.values())).parent / f'.failed.{os.getpid()}.json'
+  folder = next(iter(targets.values())).parent
+  folders.make_writable(folder)
+  found = folder / f'.failed.{uuid.uuid4().hex}.json'
   try:
     with beam.Pipeline(runner=config.beam_runner, options=config.beam_options) as pipeline:
       _ = (
@@ -162,8 +166,9 @@ def _example(features: clip_lib.Clip, one: Example) -> dict[str, Any]:
     text=one.clip.text,
     task_labels=task_labels,
   )
-  if one.probabilities:
-    fields[PROBABILITIES] = np.asarray(one.probabilities, np.float32)
+  if one.emotion != labels.UNKNOWN:
+    none = (np.nan,) * len(labels.EMOTIONS)
+    fields[PROBABILITIES] = np.asarray(one.probabilities or none, np.float32)
   return fields
 
 

@@ -12,7 +12,7 @@ from tfds_builders.bobsl.clips import Clip
 WEAK = 'a_tea'
 ANNOTATED = ('m_a1', 'm_a2', 'm_c')
 LABELLED = (WEAK, *ANNOTATED)
-# Field of an example with the model's probability per emotion.
+# Field of a labelled example with the probability per emotion; NaN where a file has none.
 PROBABILITIES = 'label_probabilities'
 _SHOWN = 3
 
@@ -24,7 +24,7 @@ class Example:
   Attributes:
     clip: of the episode.
     emotion: index of its label, `labels.UNKNOWN` without one.
-    probabilities: per emotion, of a model; empty where none labelled.
+    probabilities: per emotion, of a model; empty where a person labelled, or nobody.
   """
 
   clip: Clip
@@ -36,18 +36,17 @@ def read(config: str, paths: Sequence[Path]) -> label_files.LabelFile:
   """The labels of a config: of its one file, or those on which its two files agree.
 
   Raises:
-    UserError: as `label_files.read`; a file has no label; a config that keeps a model's
-      probabilities gets none; or two
-      files agree on no clip.
+    UserError: as `label_files.read`; a file has no label, or probabilities of no named model; or
+      two files agree on no clip.
   """
   found = [label_files.read(path) for path in paths]
   for path, file in zip(paths, found, strict=True):
     if not file.labels:
       raise UserError(f'{path} has no label')
-  if config == WEAK and not all(label.probabilities for label in found[0].labels.values()):
-    raise UserError(
-      f'{paths[0]} has no probabilities, which {config} keeps: label with python -m emo_jax.label'
-    )
+    if not file.model and any(label.probabilities for label in file.labels.values()):
+      raise UserError(
+        f'{path} has probabilities and names no model: add the columns model, revision'
+      )
   if len(found) == 1:
     return found[0]
   one, other = (file.labels for file in found)
@@ -56,7 +55,9 @@ def read(config: str, paths: Sequence[Path]) -> label_files.LabelFile:
   print(f'{config}: {len(agreed)} of {len(both)} clips with the same label twice', file=sys.stderr)
   if not agreed:
     raise UserError(f'{paths[0]} and {paths[1]} agree on no clip: are they of the same clips?')
-  return label_files.LabelFile(agreed)
+  both_by = ' and '.join(sorted({file.model for file in found} - {''}))
+  revisions = ' and '.join(sorted({file.revision for file in found} - {''}))
+  return label_files.LabelFile(agreed, both_by, revisions)
 
 
 def unlabelled(clips: Mapping[str, Sequence[Clip]]) -> dict[str, list[Example]]:
@@ -70,9 +71,11 @@ def join(
   """The clips that have a label, per split; how many of either side are left is said on stderr.
 
   Raises:
-    UserError: no label is of any clip.
+    UserError: no label is of any clip, or there is none.
   """
   selected = {clip.id for of_split in clips.values() for clip in of_split}
+  if not selected:
+    raise UserError('no clip is left of those selected: shift by less')
   foreign = [id for id in found.labels if id not in selected]  # noqa: A001
   if len(foreign) == len(found.labels):
     raise UserError(

@@ -82,12 +82,12 @@ def failures_in_a_line(config: tfds.download.DownloadConfig) -> Iterator[None]:
   except UserError:
     raise
   except Exception as error:
-    if is_local(config):
-      raise
+    if is_local(config) and not config.beam_options.get_all_options().get('direct_running_mode'):
+      raise  # in this process: its own mistake
     reason = '; '.join(line.strip() for line in str(error).splitlines() if line.strip())
     raise UserError(
-      f'the Beam pipeline ended with {type(error).__name__} ({reason}): mend '
-      '--beam_pipeline_options, or see what the runner logged'
+      f'the Beam pipeline ended with {type(error).__name__} ({reason}): start again to go on from '
+      'the episodes that are done, with other --beam_pipeline_options if those are to blame'
     ) from error
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from emo_jax.errors import UserError, require
 from tfds_builders.bobsl import labelled
-from tfds_builders.bobsl.clips import Selection
+from tfds_builders.bobsl.clips import MISSING, Selection
 from tfds_builders.bobsl.layout import ALIGNMENTS
 
 MANUAL = 'manual'
 AUTOMATIC = tuple(name for name in ALIGNMENTS if name != MANUAL)
-MISSING = ('error', 'skip')
 _ON = ('1', 'true', 'yes')
 
 # Flag -> its type and help; the variable EMO_JAX_<FLAG> says the same to `tfds build`.
@@ -105,7 +104,11 @@ def _label_files(config: str, chosen: Mapping[str, Any]) -> tuple[Path, ...]:
     raise UserError('give --labels or --labels_a1 and --labels_a2, not all of them')
   if any(both) and config != 'm_c':
     raise UserError(f'--labels_a1 and --labels_a2 are for m_c: {config} takes --labels')
+  if any(both) and not all(both):
+    raise UserError('--labels_a1 and --labels_a2 go together: give both')
   paths = tuple(map(Path, both)) if all(both) else ()
+  if paths and _digest(paths[0]) == _digest(paths[1]):
+    raise UserError(f'{paths[0]} and {paths[1]} are the same labels: give those of two annotators')
   if chosen['labels']:
     paths = (Path(chosen['labels']),)
   if config in labelled.LABELLED and not paths:

@@ -18,6 +18,9 @@ from tfds_builders.ejsl import ita
 MANIFEST_KEY = 'manifest_sha256'
 
 
+COMPLETE_VARIABLE = 'EMO_JAX_REQUIRE_COMPLETE'
+
+
 class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   """One split per signer, named after the signer, so that `a+b` and `all` leave signers out."""
 
@@ -44,9 +47,11 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
       manifest_path: of the CSV (default: EMO_JAX_MANIFEST, else `manifest.csv` among the clips).
       ita_dir: folder of the ITA corpus' transcripts, whose sentences fill empty texts (default:
         EMO_JAX_ITA, else none).
-      require_complete: refuse clips that are not all of eJSL.
+      require_complete: refuse clips that are not all of eJSL (default: if EMO_JAX_REQUIRE_COMPLETE
+        is not empty).
     """
-    self._manifest_path, self._require_complete = manifest_path, require_complete
+    self._manifest_path = manifest_path
+    self._require_complete = require_complete or _completeness_required()
     self._ita_dir = ita_dir
     super().__init__(**kwargs)
 
@@ -127,6 +132,10 @@ def _texts(ita_dir: str | os.PathLike | None) -> dict[str, str] | None:
   return ita.read(Path(folder)) if folder else None
 
 
+def _completeness_required() -> bool:
+  return bool(os.environ.get(COMPLETE_VARIABLE))
+
+
 def _cells(rows: list[manifest.Row]) -> list[crossing.Cell]:
   columns = zip(*((r.utterance, r.signer, r.labels['emotion']) for r in rows), strict=True)
   return crossing.cells_of(*columns)
@@ -148,7 +157,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--manifest', help='default: manifest.csv in --manual_dir')
   parser.add_argument('--ita', metavar='DIR', help="the ITA corpus' transcripts (env EMO_JAX_ITA)")
   parser.add_argument(
-    '--require_complete', action='store_true', help='refuse clips that are not all of eJSL'
+    '--require_complete',
+    action='store_true',
+    default=_completeness_required(),
+    help=f'refuse clips that are not all of eJSL (env {COMPLETE_VARIABLE}=1)',
   )
   video_corpus.add_flags(parser)
 
