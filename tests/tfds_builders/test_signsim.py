@@ -1,6 +1,8 @@
 """signsim keeps what it promises: sizes, sources of labels, and what each control takes away."""
 
 import functools
+import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -279,3 +281,24 @@ def test_builds_and_reads_back(tmp_path, monkeypatch):
     assert example['labels']['emotion'] == plan.label
     assert example['signer'].decode() == plan.signer
     assert example['text'].decode() == plan.text
+
+
+@pytest.mark.slow
+def test_tfds_build_makes_the_same_data_set(tmp_path):
+  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
+  command = os.environ.get('EMO_JAX_TFDS')
+  if not command:
+    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+  done = subprocess.run(
+    [Path(command).resolve(), 'build', f'--data_dir={tmp_path}'],
+    cwd=Path(signsim_dataset_builder.__file__).parent,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  theirs = tfds.builder_from_directory(tmp_path / 'signsim' / 'seed0' / '1.0.0')
+  source = {e['id'].decode(): e for e in theirs.as_data_source(split='emosign_like')}
+  ours = {plan.id: draw() for plan, draw in corpus.clips(0, 'emosign_like', '')}
+  assert source.keys() == ours.keys()
+  for name, drawn_clip in ours.items():
+    np.testing.assert_array_equal(source[name]['face'], drawn_clip.face)
