@@ -12,6 +12,8 @@ _ARROW = '-->'
 _TIME = r'(?:\d{2,10}:)?[0-5]\d:[0-5]\d\.\d{3}'
 # Only WebVTT's own: people also write `I <3 you`.
 _TAG = re.compile(r'</?(?:c|i|b|u|v|lang|ruby|rt|font)(?:[.\s][^>]*)?>|<[\d:.]+>')
+# Times with another arrow, which would pass for text.
+_LIKE_TIMES = re.compile(r'[ \t]*\d+(?::\d+)+[.,]?\d*[ \t]*(?:-+|=+|\u2013)?(?:>|\u2192)[ \t]*\d+:')
 _TIMES = re.compile(rf'[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}(?:[ \t].*)?', re.ASCII)
 
 
@@ -48,7 +50,11 @@ def read(path: Path) -> list[Cue]:
   lines = _LINE_END.split(text)
   if not re.fullmatch(r'WEBVTT(?:[ \t].*)?', lines[0]):
     raise UserError(f'{path}, line 1: {lines[0][:40]!r} is not WEBVTT: this is no WebVTT file')
-  timed = [(number, line) for number, line in enumerate(lines, 1) if _ARROW in line]
+  timed = [
+    (number, line)
+    for number, line in enumerate(lines, 1)
+    if _ARROW in line or _LIKE_TIMES.match(line)
+  ]
   for number, line in timed:
     if not _TIMES.fullmatch(line):
       raise UserError(

@@ -138,3 +138,13 @@ def test_only_tags_are_taken_out(tmp_path):
   )
   (cue,) = webvtt.read(path)
   assert cue.text == 'I <3 you, really, 2 < 3 > 1 OK'
+
+
+@pytest.mark.parametrize('arrow', ['->', '=>', '\N{EN DASH}>', '\N{RIGHTWARDS ARROW}'])
+def test_times_with_another_arrow_are_not_text(tmp_path, arrow):
+  path = tmp_path / 'a.vtt'
+  path.write_text(
+    f'WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nOne\n\n00:00:03.000 {arrow} 00:00:04.000\nTwo\n'
+  )
+  with pytest.raises(UserError, match='a.vtt, line 6: .* is not HH:MM:SS.mmm -->'):
+    webvtt.read(path)
