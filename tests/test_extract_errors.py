@@ -124,7 +124,7 @@ def test_a_list_that_cannot_be_written_stops_the_run(run, small, tmp_path):
   (tmp_path / 'out' / error_list.name()).mkdir(parents=True)
   status, _, stderr = run(tmp_path / 'absent.mp4', small)
   assert status == 2
-  assert f'cannot write {tmp_path}/out/extract_errors.csv (' in stderr[-1]
+  assert f'{tmp_path}/out/extract_errors.csv is no file that could be replaced' in stderr[-1]
 
 
 def command(shared, out, *videos):
