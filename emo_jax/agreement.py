@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from emo_jax import label_files, labels, metrics, reliability
-from emo_jax.errors import ArgumentParser, UserError, exit_status
+from emo_jax.errors import ArgumentParser, UserError, exit_status, first_of
 from emo_jax.label_files import Label, LabelFile
 from emo_jax.video import folders
 
@@ -82,8 +82,8 @@ def _absent(given: Mapping[str, Label], other: Mapping[str, Label]) -> list[str]
 
 def _report(absent: Sequence[str], path: Path, other: Path) -> None:
   if absent:
-    first = ', '.join(absent[:_NAMED]) + (', ...' if len(absent) > _NAMED else '')
-    print(f'only in {path}, not in {other}: {len(absent)} ({first})', file=sys.stderr)
+    named = first_of(absent, _NAMED)
+    print(f'only in {path}, not in {other}: {len(absent)} ({named})', file=sys.stderr)
 
 
 def _write_agreed(out: Path, first: Mapping[str, Label], second: Mapping[str, Label]) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from emo_jax.errors import UserError
@@ -53,8 +53,13 @@ def read_by_id(path: Path, required: Collection[str]) -> dict[str, Row]:
   Raises:
     UserError: as `read`, or an id is empty or there twice.
   """
+  return by_id(read(path, ('id', *required))[1])
+
+
+def by_id(rows: Iterable[Row]) -> dict[str, Row]:
+  """Rows by their cell `id`, in order. Raises UserError if one is empty or there twice."""
   found: dict[str, Row] = {}
-  for where, row in read(path, ('id', *required))[1]:
+  for where, row in rows:
     if not row['id']:
       raise UserError(f'{where}: no id')
     if row['id'] in found:

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 
@@ -22,6 +22,11 @@ class ArgumentParser(argparse.ArgumentParser):
 
   def error(self, message: str) -> NoReturn:
     raise UserError(f'{message}; see {self.prog} --help')
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+  """The first names of a list that may be long, as in `a, b, ...`."""
+  return ', '.join(names[:most]) + (', ...' if len(names) > most else '')
 
 
 def require(value: str, known: Collection[str], what: str) -> None:

@@ -71,7 +71,7 @@ def read(path: Path) -> LabelFile:
       of two models.
   """
   allowed = header(True)
-  columns, _ = csv_tables.read(path, ('id', 'label'))
+  columns, rows = csv_tables.read(path, ('id', 'label'))
   for name in columns:
     if name not in allowed:
       near = labels.nearest(name, allowed)
@@ -81,7 +81,7 @@ def read(path: Path) -> LabelFile:
     lacking = ', '.join(name for name in labels.EMOTIONS if name not in columns)
     raise UserError(f'{path} has probabilities but none of {lacking}: give all seven or none')
   found, origins = {}, {}
-  for id, (where, cells) in csv_tables.read_by_id(path, ('label',)).items():  # noqa: A001
+  for id, (where, cells) in csv_tables.by_id(rows).items():  # noqa: A001
     found[id] = _label(cells, bool(there), where)
     origins.setdefault(tuple(cells.get(name, '') for name in PROVENANCE), where)
   if len(origins) > 1:

@@ -2,14 +2,15 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from emo_jax.errors import UserError
-from emo_jax.video import extractor, following, pose_files
+from emo_jax.video import extractor, feature_files, following, pose_files
 from emo_jax.video import hand_model as hand_landmarker
 from emo_jax.video import sampling as frame_sampling
-from tfds_builders import clip_features
+from tfds_builders import clip_features, forecast
 
 FEATURES_VARIABLE = 'EMO_JAX_FEATURES'
 SAMPLING_VARIABLE = 'EMO_JAX_SAMPLING'
@@ -75,6 +76,26 @@ class VideoCorpus:
   def features_dir(self) -> Path:
     """Where the `.npz` files lie."""
     return Path(self._kept or Path(self._data_dir_root) / 'features' / self.name)
+
+  def extract(self, targets: Mapping[Path, Path], listed_in: str) -> None:
+    """Makes the features that are not there yet, after saying how long that will take.
+
+    Args:
+      targets: video -> its `.npz`.
+      listed_in: what names the videos, for the message about those that cannot be decoded.
+
+    Raises:
+      UserError: as `feature_files.extract_all`, or videos cannot be decoded.
+    """
+    new = [video for video, target in targets.items() if not target.exists()]
+    forecast.announce(new, self.features_dir)
+    made = feature_files.extract_all(targets, self._extractor)
+    failed = [str(error) for _, error in made if error]
+    if failed:
+      raise UserError(
+        f'{len(failed)} of {len(targets)} videos cannot be decoded ({"; ".join(failed)}): mend '
+        f'them or take them out of {listed_in}'
+      )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

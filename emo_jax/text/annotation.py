@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from emo_jax import csv_tables, label_files, labels
-from emo_jax.errors import UserError
+from emo_jax.errors import UserError, first_of
 from emo_jax.label_files import Label, LabelFile
 from emo_jax.text.sentences import Sentence
 
@@ -196,10 +196,9 @@ class Session:
     known = {s.id for s in self.sentences}
     unknown = [id_ for id_ in ids if id_ not in known]
     if unknown:
-      first = ', '.join(unknown[:_NAMED]) + (', ...' if len(unknown) > _NAMED else '')
       raise UserError(
-        f'{self._path} belongs to other sentences: {first} not among those to label; give another '
-        '--out'
+        f'{self._path} belongs to other sentences: {first_of(unknown, _NAMED)} not among '
+        'those to label; give another --out'
       )
 
   def _drop_torn_row(self) -> None:

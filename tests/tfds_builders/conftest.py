@@ -1,11 +1,21 @@
-"""What tests of the BOBSL builder share: its tree and two data sets, extracted once."""
+"""What tests of the builders share: TFDS's own command, a BOBSL tree and two data sets of it."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.tfds_builders import bobsl_data, bobsl_tree
+
+
+@pytest.fixture(scope='session')
+def tfds_command() -> Path:
+  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
+  command = os.environ.get('EMO_JAX_TFDS')
+  if not command:
+    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+  return Path(command).resolve()
 
 
 @pytest.fixture(scope='session')

@@ -252,11 +252,7 @@ def test_two_processes_make_the_same_data_set(shared, bobsl, bobsl_built, tmp_pa
 
 
 @pytest.mark.slow
-def test_tfds_build_makes_the_same_data_set(shared, bobsl, bobsl_built, tmp_path):
-  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
-  tfds_command = os.environ.get('EMO_JAX_TFDS')
-  if not tfds_command:
-    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+def test_tfds_build_makes_the_same_data_set(tfds_command, shared, bobsl, bobsl_built, tmp_path):
   where = dict(
     EMO_JAX_ALIGNMENT='sat',
     EMO_JAX_WEIGHTS='random',
@@ -265,7 +261,7 @@ def test_tfds_build_makes_the_same_data_set(shared, bobsl, bobsl_built, tmp_path
   )
   flags = ['--config=a', f'--manual_dir={bobsl}', f'--data_dir={tmp_path}']
   done = subprocess.run(
-    [Path(tfds_command).resolve(), 'build', *flags],
+    [tfds_command, 'build', *flags],
     cwd=Path(build.__file__).parent / 'bobsl',
     env=os.environ | where,
     capture_output=True,

@@ -291,18 +291,14 @@ def _manifest_sha256(data_dir: Path) -> str:
 
 
 @pytest.mark.slow
-def test_tfds_build_makes_the_same_data_set(shared, folder, data, tmp_path):
-  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
-  command = os.environ.get('EMO_JAX_TFDS')
-  if not command:
-    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+def test_tfds_build_makes_the_same_data_set(tfds_command, shared, folder, data, tmp_path):
   where = dict(
     EMO_JAX_WEIGHTS='random',
     EMO_JAX_HAND_MODEL=str(shared / 'models/hand_landmarker.task'),
     EMO_JAX_FEATURES=str(data / 'features' / 'ejsl'),
   )
   done = subprocess.run(
-    [Path(command).resolve(), 'build', f'--manual_dir={folder}', f'--data_dir={tmp_path}'],
+    [tfds_command, 'build', f'--manual_dir={folder}', f'--data_dir={tmp_path}'],
     cwd=Path(build.__file__).parent / 'ejsl',
     env=os.environ | where,
     capture_output=True,

@@ -302,11 +302,7 @@ def test_tfds_knows_its_tags_and_what_to_cite():
 
 
 @pytest.mark.slow
-def test_tfds_build_makes_the_same_data_set(shared, folder, data, tmp_path):
-  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
-  command = os.environ.get('EMO_JAX_TFDS')
-  if not command:
-    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+def test_tfds_build_makes_the_same_data_set(tfds_command, shared, folder, data, tmp_path):
   where = dict(
     EMO_JAX_WEIGHTS='random',
     EMO_JAX_HAND_MODEL=str(shared / 'models/hand_landmarker.task'),
@@ -316,7 +312,7 @@ def test_tfds_build_makes_the_same_data_set(shared, folder, data, tmp_path):
   flags = [f'--manual_dir={folder}', f'--data_dir={tmp_path}']
   for config in ('single', 'labels'):
     done = subprocess.run(
-      [Path(command).resolve(), 'build', f'--config={config}', *flags],
+      [tfds_command, 'build', f'--config={config}', *flags],
       cwd=Path(build.__file__).parent / 'emosign',
       env=os.environ | where,
       capture_output=True,

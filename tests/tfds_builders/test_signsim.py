@@ -1,7 +1,6 @@
 """signsim keeps what it promises: sizes, sources of labels, and what each control takes away."""
 
 import functools
-import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -284,13 +283,9 @@ def test_builds_and_reads_back(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_tfds_build_makes_the_same_data_set(tmp_path):
-  """TFDS's own command, from an environment with the extra `tfds` (EMO_JAX_TFDS)."""
-  command = os.environ.get('EMO_JAX_TFDS')
-  if not command:
-    pytest.skip('no EMO_JAX_TFDS: the path of a `tfds` command; make slow sets it')
+def test_tfds_build_makes_the_same_data_set(tfds_command, tmp_path):
   done = subprocess.run(
-    [Path(command).resolve(), 'build', f'--data_dir={tmp_path}'],
+    [tfds_command, 'build', f'--data_dir={tmp_path}'],
     cwd=Path(signsim_dataset_builder.__file__).parent,
     capture_output=True,
     text=True,

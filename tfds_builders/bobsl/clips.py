@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from emo_jax import csv_tables
-from emo_jax.errors import UserError, require
+from emo_jax.errors import UserError, first_of, require
 from emo_jax.text import webvtt
 from tfds_builders.bobsl import layout
 
@@ -177,13 +177,13 @@ def check_ends(
   if left_out:
     print(
       f'left out {len(left_out)} clips that the shift of {selection.shift:g} s takes past the end '
-      f'of their video: {_first(c.id for c in left_out)}',
+      f'of their video: {first_of([c.id for c in left_out], _NAMED)}',
       file=sys.stderr,
     )
   if past:
     print(
       f'left out {len(past)} clips whose subtitle is past the end of its video: '
-      f'{_first(c.id for c in past)}',
+      f'{first_of([c.id for c in past], _NAMED)}',
       file=sys.stderr,
     )
   return kept
@@ -260,7 +260,7 @@ def _present(
       continue
     message = (
       f'{len(absent)} of {count} episodes have no {kind} in {path(absent[0]).parent}: '
-      f'{_first(absent)}'
+      f'{first_of(absent, _NAMED)}'
     )
     if missing == 'error':
       raise UserError(f'{message}: download them, or leave such episodes out with --missing=skip')
@@ -319,8 +319,3 @@ def _require_listed(
       f'alignment {selection.alignment!r} shifted by {selection.shift:g} s, '
       f'{"with" if selection.with_manual_episodes else "without"} manually aligned episodes'
     )
-
-
-def _first(names: Iterable[str]) -> str:
-  names = list(names)
-  return ', '.join(names[:_NAMED]) + (', ...' if len(names) > _NAMED else '')

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 
 from emo_jax import labels
 from emo_jax.errors import UserError
-from emo_jax.video import clip, feature_files
-from tfds_builders import clip_features, crossing, forecast, manifest, video_corpus
+from emo_jax.video import clip
+from tfds_builders import clip_features, crossing, manifest, video_corpus
 from tfds_builders.ejsl import ita
 
 # Metadata field of the data set that holds the sha256 of its manifest.
@@ -95,15 +95,7 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     self.info.metadata[MANIFEST_KEY] = manifest.digest(path, texts)
     _require_crossed(rows, path, self._require_complete)
     kept = self.features_dir
-    targets = {row.path: kept / f'{row.id}.npz' for row in rows}
-    forecast.announce([video for video, npz in targets.items() if not npz.exists()], kept)
-    made = feature_files.extract_all(targets, self._extractor)
-    failed = [str(error) for _, error in made if error]
-    if failed:
-      raise UserError(
-        f'{len(failed)} of {len(rows)} videos cannot be decoded ({"; ".join(failed)}): mend them '
-        f'or take them out of {path}'
-      )
+    self.extract({row.path: kept / f'{row.id}.npz' for row in rows}, str(path))
     signers = sorted({row.signer for row in rows})
     return {
       signer: self._generate_examples([r for r in rows if r.signer == signer], kept)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from emo_jax.errors import UserError
-from emo_jax.video import clip, feature_files
-from tfds_builders import clip_features, forecast, video_corpus
+from emo_jax.errors import UserError, first_of
+from emo_jax.video import clip
+from tfds_builders import clip_features, video_corpus
 from tfds_builders.emosign import annotations
 from tfds_builders.emosign.annotations import Annotation
 
@@ -128,7 +128,7 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     missing = _missing(rows, videos)
     self.info.metadata[MISSING_KEY] = missing
     if missing:
-      names = ', '.join(missing[:_SHOWN]) + (', ...' if len(missing) > _SHOWN else '')
+      names = first_of(missing, _SHOWN)
       print(
         f'{len(missing)} of {len(rows)} clips are not in {folder}: {names} (listed in '
         f'{MISSING_FILE} of the data set)',
@@ -137,15 +137,7 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
       # TFDS moves this folder into its place when all is well.
       (Path(self.data_dir) / MISSING_FILE).write_text(''.join(f'{name}\n' for name in missing))
     targets = {video: self.features_dir / f'{name}.npz' for name, video in videos.items()}
-    new = [video for video, target in targets.items() if not target.exists()]
-    forecast.announce(new, self.features_dir)
-    made = feature_files.extract_all(targets, self._extractor)
-    failed = [str(error) for _, error in made if error]
-    if failed:
-      raise UserError(
-        f'{len(failed)} of {len(videos)} videos cannot be decoded ({"; ".join(failed)}): mend them '
-        'or take them out of the folder'
-      )
+    self.extract(targets, 'the folder')
     return [row for row in rows if row.video in videos]
 
   def _generate_examples(self, rows: Iterable[Annotation]):
