@@ -49,7 +49,8 @@ def get_config():
     label_smoothing=0.0,
     low_coverage='keep',  # or 'drop'
   )
-  config.eval = dict(segment='full', batch_size=64, aggregate='mean')  # or 'mode'
+  # aggregate: or 'mode'; draws: of a random segment, over which scores are averaged.
+  config.eval = dict(segment='full', batch_size=64, aggregate='mean', draws=5)
   config.select = 'best_val'  # or 'last'
 
   config.optim = dict(

@@ -14,7 +14,7 @@ from emo_jax import (
   labels,
   per_frame,
   provenance,
-  report,
+  run_report,
   signing,
   timeline,
 )
@@ -24,9 +24,9 @@ from emo_jax.video import overlay
 from emo_jax.video.decode import Video
 
 
-def caveats(run_report: Mapping[str, Any], key: Mapping[str, str]) -> list[str]:
+def caveats(result: Mapping[str, Any], key: Mapping[str, str]) -> list[str]:
   """What keeps a run's numbers on features of this key from being scores; empty if nothing does."""
-  trained = [report.caveat(run_report)] if run_report['synthetic'] else []
+  trained = [run_report.caveat(result)] if result['synthetic'] else []
   return trained + (['random backbone: not a score'] if provenance.is_random(dict(key)) else [])
 
 

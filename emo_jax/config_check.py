@@ -30,6 +30,7 @@ _RANGES = {
   'train.total_steps': (0, math.inf),
   'train.label_smoothing': (0, 0.99),
   'eval.batch_size': (1, math.inf),
+  'eval.draws': (1, math.inf),
   'optim.learning_rate': (0, math.inf),
   'optim.warmup_share': (0, 1),
   'optim.clip_norm': (0, math.inf),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jax
 
-from emo_jax import experiment, files, report, run_dir
+from emo_jax import experiment, files, run_dir, run_report
 from emo_jax.errors import ArgumentParser, exit_status
 
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
   experiment.score_run(
     workdir, arguments.corpus, arguments.split, arguments.data_dir, arguments.segment
   )
-  print(report.summary(report.read(workdir), run_dir.read_config(workdir)['paper']))
+  print(run_report.summary(run_report.read(workdir), run_dir.read_config(workdir)['paper']))
   print(workdir / 'report.md')
 
 

@@ -14,8 +14,8 @@ from emo_jax import (
   predictions,
   preprocess,
   provenance,
-  report,
   run_dir,
+  run_report,
   train,
 )
 from emo_jax.checkpoints import Checkpoints
@@ -83,7 +83,7 @@ def finish(
     task=config['task'],
     synthetic=provenance.is_synthetic(training.key),
     random_backbone=provenance.is_random(training.key),
-    params=report.parameter_counts(fitted.params),
+    params=run_report.parameter_counts(fitted.params),
     trained_on=training.spec,
     training_videos=sorted(training.videos),
     selection_videos=sorted(validation.videos),
@@ -98,12 +98,12 @@ def finish(
   )
   if (workdir / 'report.json').exists():
     # The run had finished; what `evaluate` has added since is of the same model.
-    result['evals'] = report.read(workdir)['evals']
+    result['evals'] = run_report.read(workdir)['evals']
   trained = inference.Trained(config, fitted.params, fitted.temperature)
   for test in tests:
     entry = score(trained, workdir, test, config['eval']['segment'])
-    report.add(result, entry | shared_videos(result, test))
-  return report.write(workdir, result, config['paper'])
+    run_report.add(result, entry | shared_videos(result, test))
+  return run_report.write(workdir, result, config['paper'])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Finished:
 def open_run(workdir: Path) -> Finished:
   """Opens a finished run. Raises UserError if there is none or it has not finished."""
   config = run_dir.read_config(workdir)
-  result = report.read(workdir)
+  result = run_report.read(workdir)
   params = Checkpoints(workdir / 'checkpoints').restore_state()['best']['params']
   return Finished(config, result, params)
 
@@ -197,6 +197,6 @@ def score_run(
   entry = score(trained, workdir, other, segment or config['eval']['segment'])
   entry |= shared_videos(result, other)
   entry['seen'] = any(corpora.overlap(spec, result[k]) for k in ('trained_on', 'selected_on'))
-  report.add(result, entry)
-  report.write(workdir, result, config['paper'])
+  run_report.add(result, entry)
+  run_report.write(workdir, result, config['paper'])
   return entry

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from scipy import stats
 
-from emo_jax import corpora, experiment, figures, files, labels, report, run_dir
+from emo_jax import corpora, experiment, figures, files, labels, run_dir, run_report
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 
 TEST = 'ejsl_like'
@@ -119,7 +119,7 @@ def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dic
       workdir = out / f'seed{seed}' / arm.lower().replace(', ', '-').replace(' ', '_')
       config = _config(name, seed, split, variant, data, options)
       finished = (workdir / 'report.json').exists()
-      result = report.read(workdir) if finished else experiment.run(config, workdir)
+      result = run_report.read(workdir) if finished else experiment.run(config, workdir)
       for segment in segments:
         found = [e for e in result['evals'] if e['segment'] == segment]
         corpus, _ = corpora.parse(config['data']['test'][0])
@@ -181,8 +181,8 @@ def markdown(effects: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     [
       'SYNTHETIC corpus signsim: says nothing about real signers. Macro F1 on its balanced test of '
       'unseen signers, mean over generator seeds, 95 % Student interval over seeds.',
-      report.markdown_table(['effect', 'points', '95 % interval', 'verdict'], rows),
-      report.markdown_table(['arm', 'segment', 'macro F1', 'wAcc'], arms),
+      run_report.markdown_table(['effect', 'points', '95 % interval', 'verdict'], rows),
+      run_report.markdown_table(['arm', 'segment', 'macro F1', 'wAcc'], arms),
     ]
   )
 

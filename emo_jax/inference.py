@@ -46,8 +46,9 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
 
 def one_by_one(config: Mapping[str, Any]) -> dict[str, Any]:
   """A run's config for evaluating single clips on one device: an hour of video padded to a whole
-  batch would fill the memory. Batches and devices change no probability."""
-  return {**config, 'devices': 1, 'eval': {**config['eval'], 'batch_size': 1}}
+  batch would fill the memory. Batches and devices change no probability. Of random segments the
+  first is read."""
+  return {**config, 'devices': 1, 'eval': {**config['eval'], 'batch_size': 1, 'draws': 1}}
 
 
 def single(clip: Clip, clip_id: str, key: Mapping[str, str]) -> Split:
@@ -84,7 +85,13 @@ class Predictor:
     self._step = parallel.spread(predict_step(model, aggregate), devices)
 
   def __call__(
-    self, params: Any, split: Split, how: Recipe, frames: int, temperature: float = 1.0
+    self,
+    params: Any,
+    split: Split,
+    how: Recipe,
+    frames: int,
+    temperature: float = 1.0,
+    draw: int = 0,
   ) -> list[Prediction]:
     """Predictions in stored order.
 
@@ -94,9 +101,10 @@ class Predictor:
       how: how they are prepared.
       frames: to which they are padded (emo_jax.input_pipeline.survey).
       temperature: see emo_jax.metrics.with_temperature.
+      draw: number of the random segment.
     """
     names, found = labels.names(how.task), []
-    for examples, batch in input_pipeline.evaluation_batches(split, how, frames):
+    for examples, batch in input_pipeline.evaluation_batches(split, how, frames, draw):
       p = np.asarray(self._step(params, batch), np.float64).reshape(-1, len(names))
       p = p[batch['mask'].reshape(-1)]
       total = p.sum(-1, keepdims=True)
@@ -108,7 +116,20 @@ class Predictor:
         low = coverage.low(example.coverage, how.min_coverage)
         marks = [what for what, is_low in low.items() if is_low]
         has_face = example.length > 0
-        found.append(Prediction(example.id, true, probabilities, has_face, example.coverage, marks))
+        found.append(
+          Prediction(
+            example.id,
+            true,
+            probabilities,
+            has_face,
+            example.coverage,
+            marks,
+            example.signer,
+            example.utterance,
+            how.seed,
+            draw,
+          )
+        )
     return found
 
 
@@ -127,10 +148,19 @@ class Trained:
     self._params = parallel.replicate(params, self._devices)
 
   def __call__(self, split: Split, segment: str = '') -> list[Prediction]:
-    """Predictions of a split's clips in stored order, over the run's own segment by default."""
+    """Predictions of a split's clips in stored order, over the run's own segment by default.
+
+    Of a random segment they are repeated for each of `config.eval.draws`.
+    """
     how = recipe(self.config, 'eval', len(self._devices), segment)
     frames = input_pipeline.survey(split, how.task).frames
-    return self._predict(self._params, split, how, frames, self._temperature)
+    # Runs of earlier versions drew once.
+    draws = self.config['eval'].get('draws', 1) if how.segment == 'random_2s' else 1
+    return [
+      prediction
+      for draw in range(draws)
+      for prediction in self._predict(self._params, split, how, frames, self._temperature, draw)
+    ]
 
 
 def initial_params(model: Model, seed: int, widths: Mapping[str, int]) -> Any:

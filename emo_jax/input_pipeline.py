@@ -63,6 +63,8 @@ class Example:
   streams: dict[str, np.ndarray]
   shown: np.ndarray  # [T] bool, frames that the model does not skip
   coverage: dict[str, float]  # of the whole clip: emo_jax.coverage.shares
+  signer: str | None
+  utterance: str | None
 
   @property
   def length(self) -> int:
@@ -87,7 +89,8 @@ def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   label = int(raw['labels'].get(recipe.task, labels.UNKNOWN))
   shown = raw['face_present'][frames] if recipe.no_face == 'mask' else np.ones(len(frames), bool)
   shares = coverage.shares(raw['face_present'], raw['hand_score'])
-  return Example(clip_id, label, streams, shown, shares)
+  who = (raw[name].decode() if name in raw else None for name in ('signer', 'utterance'))
+  return Example(clip_id, label, streams, shown, shares, *who)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,10 +215,11 @@ def training_batches(
 
 
 def evaluation_batches(
-  split: Split, recipe: Recipe, frames: int
+  split: Split, recipe: Recipe, frames: int, draw: int = 0
 ) -> Iterator[tuple[list[Example], Batch]]:
-  """Every clip once, in stored order, with the examples a batch was made of."""
+  """Every clip once, in stored order, with the examples a batch was made of; of random segments the
+  one of that number."""
   for first in range(0, len(split.source), recipe.batch_size):
     indices = range(first, min(first + recipe.batch_size, len(split.source)))
-    examples = [prepare(split.source[i], recipe, epoch=0) for i in indices]
+    examples = [prepare(split.source[i], recipe, epoch=draw) for i in indices]
     yield examples, collate(examples, recipe, frames)

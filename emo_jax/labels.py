@@ -11,14 +11,31 @@ from emo_jax.errors import UserError
 # "Emotion Recognition in Signers", Table 7 column order.
 EMOTIONS = ('joy', 'sadness', 'anger', 'disgust', 'fear', 'surprise', 'neutral')
 
+# The ten categories of EmoSign, in the order of its paper's tables.
+EXPRESSIONS = (
+  'happiness',
+  'surprise_pos',
+  'surprise_neg',
+  'worry',
+  'sadness',
+  'fear',
+  'disgust',
+  'frustration',
+  'anger',
+  'neutral',
+)
+
 UNKNOWN = -1
 
-# Every task a corpus may carry labels for. `emotion` is the paper's; `sentiment` is EmoSign's, from
-# very negative to very positive; `sign_handedness` (is the sign made with one hand or with two?)
-# stands in for emotion on real clips whose emotion nobody has labelled.
+# Every task a corpus may carry labels for. `emotion` is the paper's; `expression` and `sentiment`
+# (very negative to very positive) are EmoSign's, `sentiment3` the same by its sign;
+# `sign_handedness` (is the sign made with one hand or with two?) stands in for emotion on real
+# clips whose emotion nobody has labelled.
 TASKS = {
   'emotion': EMOTIONS,
+  'expression': EXPRESSIONS,
   'sentiment': ('-3', '-2', '-1', '0', '1', '2', '3'),
+  'sentiment3': ('negative', 'neutral', 'positive'),
   'sign_handedness': ('one_handed', 'two_handed'),
 }
 

@@ -12,11 +12,11 @@ def main(argv: list[str]) -> None:
   # After the flags: a misspelt one should not wait for JAX to start.
   import jax
 
-  from emo_jax import experiment, files, report
+  from emo_jax import experiment, files, run_report
 
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   result = experiment.run(config, workdir)
-  print(report.summary(result, config['paper']))
+  print(run_report.summary(result, config['paper']))
   for path in ('report.md', *result['figures'].values()):
     print(workdir / path)
 

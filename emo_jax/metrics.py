@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from scipy import optimize
 
 
@@ -17,26 +17,47 @@ def confusion(
   return counts
 
 
-def scores(counts: Int[np.ndarray, 'k k'], names: Sequence[str]) -> dict[str, Any]:
-  """wAcc, accuracy, macro F1 and F1 per class, as fractions; None where no clip is labelled.
+NAMES = ('wacc', 'accuracy', 'macro_f1', 'weighted_f1')
+
+
+def rates(counts: Real[np.ndarray, '... k k']) -> dict[str, Float[np.ndarray, '...']]:
+  """The scores of NAMES and `f1` [..., k] of confusion matrices, true labels in rows, as fractions.
 
   wAcc is the mean recall over the classes that occur, as in EmoSign (it reproduces that paper's
   tables from its confusion matrices); macro F1 is the mean over all classes of the task, a class
-  that neither occurs nor is predicted counting 0, as in the paper's Tables 6 and 7.
+  that neither occurs nor is predicted counting 0, as in the paper's Tables 6 and 7; weighted F1,
+  EmoSign's wF1, weighs the classes by their clips. NaN where there is no clip.
   """
-  hits, occur, predicted = np.diag(counts), counts.sum(1), counts.sum(0)
-  f1 = 2 * hits / np.maximum(occur + predicted, 1)
-  n = int(occur.sum())
+  counts = np.asarray(counts, np.float64)
+  hits = np.diagonal(counts, axis1=-2, axis2=-1)
+  occur, predicted = counts.sum(-1), counts.sum(-2)
+  n, present = occur.sum(-1), occur > 0
+  f1 = 2 * hits / np.where(occur + predicted > 0, occur + predicted, 1)
+  recall = hits / np.where(present, occur, 1)
+  with np.errstate(invalid='ignore'):
+    return dict(
+      wacc=recall.sum(-1) / present.sum(-1),
+      accuracy=hits.sum(-1) / n,
+      macro_f1=np.where(n > 0, f1.mean(-1), np.nan),
+      weighted_f1=(f1 * occur).sum(-1) / n,
+      f1=f1,
+    )
+
+
+def scores(counts: Int[np.ndarray, '*r k k'], names: Sequence[str]) -> dict[str, Any]:
+  """Scores and F1 per class by `rates`, the mean over repeats of the same clips if it is given.
+
+  Returns:
+    `n`, clips of one repeat; the scores of NAMES and `per_class_f1`, None where no clip is
+    labelled.
+  """
+  counts = counts.reshape(-1, len(names), len(names))
+  n = int(counts[0].sum())
   if not n:
-    return dict(n=0, wacc=None, accuracy=None, macro_f1=None, per_class_f1=dict.fromkeys(names))
-  present = occur > 0
-  return dict(
-    n=n,
-    wacc=float(np.mean(hits[present] / occur[present])),
-    accuracy=float(hits.sum() / n),
-    macro_f1=float(f1.mean()),
-    per_class_f1={name: float(value) for name, value in zip(names, f1, strict=True)},
-  )
+    return dict(n=0, **dict.fromkeys(NAMES), per_class_f1=dict.fromkeys(names))
+  found = {name: value.mean(0) for name, value in rates(counts).items()}
+  per_class = {name: float(value) for name, value in zip(names, found.pop('f1'), strict=True)}
+  return dict(n=n, **{name: float(v) for name, v in found.items()}, per_class_f1=per_class)
 
 
 def with_temperature(

@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 
-from emo_jax import clip_report, corpora, experiment, files, report
+from emo_jax import clip_report, corpora, experiment, files, run_report
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import extractor, feature_files, following, hand_model, pose_files
 
@@ -79,7 +79,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     rows.append([r['id'], decision, *p, str(r['frames']), *seen])
   caveats = list(dict.fromkeys(c for r in records if r['has_face'] for c in r['caveats']))
   first = f'{records[0]["task"]} on segment {records[0]["segment"]}, per cent'
-  return '\n'.join([*(f'** {c} **' for c in caveats), first, report.markdown_table(head, rows)])
+  return '\n'.join([*(f'** {c} **' for c in caveats), first, run_report.markdown_table(head, rows)])
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

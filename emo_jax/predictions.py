@@ -3,13 +3,14 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emo_jax import files, labels, metrics
+from emo_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Prediction:
     coverage: shares of its frames with a face and hands (emo_jax.coverage.shares); None in a
       file of an earlier version.
     low_coverage: which of them are below the run's limits; marked if there is one. None as above.
+    signer, utterance: the clip's; None as above.
+    seed: of the model's training.
+    draw: number of the random segment.
   """
 
   id: str
@@ -32,6 +36,10 @@ class Prediction:
   has_face: bool
   coverage: dict[str, float] | None = None
   low_coverage: list[str] | None = None
+  signer: str | None = None
+  utterance: str | None = None
+  seed: int = 0
+  draw: int = 0
 
 
 def write(path: Path, predictions: Sequence[Prediction]) -> None:
@@ -54,30 +62,59 @@ def arrays(predictions: Sequence[Prediction], task: str) -> tuple[np.ndarray, np
   return p.reshape(-1, len(names)), np.array(true, np.int64)
 
 
-def _confusion(p: np.ndarray, true: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-  return metrics.confusion(true[chosen], p[chosen].argmax(-1), p.shape[1])
+def repeats(predictions: Sequence[Prediction]) -> list[list[Prediction]]:
+  """The predictions of each seed and draw, of the same clips in the same order.
+
+  Raises:
+    UserError: a repeat has a clip twice, or they are of different clips.
+  """
+  found: dict[tuple[int, int], list[Prediction]] = {}
+  for p in predictions:
+    found.setdefault((p.seed, p.draw), []).append(p)
+  each = [sorted(found[key], key=lambda p: p.id) for key in sorted(found)] or [[]]
+  ids = [p.id for p in each[0]]
+  if len(set(ids)) < len(ids):
+    raise UserError(f'clip {next(i for i in ids if ids.count(i) > 1)} is predicted twice')
+  if any([p.id for p in other] != ids for other in each[1:]):
+    raise UserError('the seeds or draws are of different clips: score the run again')
+  return each
+
+
+def _confusions(
+  each: Sequence[Sequence[Prediction]], task: str, chosen: Callable[[Prediction], bool]
+) -> np.ndarray:
+  """[repeats, k, k] of the labelled clips that are chosen."""
+  counts = []
+  for one in each:
+    p, true = arrays([x for x in one if x.true is not None and chosen(x)], task)
+    counts.append(metrics.confusion(true, p.argmax(-1), p.shape[1]))
+  return np.stack(counts)
 
 
 def score(predictions: Sequence[Prediction], task: str) -> dict[str, Any]:
   """The scores of the labelled clips, beside counts of all clips and of those without a face.
 
-  Clips of low coverage count like every other; `n_low_coverage` says how many there are,
-  `low_coverage` how many below each limit, and `without_low_coverage` has the scores without them.
+  Scores are means over `n_repeats` (seeds and draws of random segments), `confusion` is their sum;
+  all other counts are of clips. Clips of low coverage count like every other; `n_low_coverage` says
+  how many there are, `low_coverage` how many below each limit, and `without_low_coverage` has the
+  scores without them.
+
+  Raises:
+    UserError: as `repeats`.
   """
-  names = labels.names(task)
-  p, true = arrays(predictions, task)
-  known = true != labels.UNKNOWN
-  marked = np.array([bool(x.low_coverage) for x in predictions], bool)
-  counts = _confusion(p, true, known)
-  unmarked = metrics.scores(_confusion(p, true, known & ~marked), names)
-  nll = metrics.negative_log_likelihood(p[known], true[known]) if known.any() else None
+  names, each = labels.names(task), repeats(predictions)
+  counts = _confusions(each, task, lambda p: True)
+  unmarked = metrics.scores(_confusions(each, task, lambda p: not p.low_coverage), names)
+  p, true = arrays([p for p in predictions if p.true is not None], task)
+  clips = each[0]
   return metrics.scores(counts, names) | dict(
-    nll=nll,
-    n_clips=len(predictions),
-    n_without_face=sum(not x.has_face for x in predictions),
-    n_low_coverage=int(marked.sum()),
-    low_coverage=dict(Counter(what for x in predictions for what in x.low_coverage or [])),
+    nll=metrics.negative_log_likelihood(p, true) if len(true) else None,
+    n_clips=len(clips),
+    n_repeats=len(each),
+    n_without_face=sum(not x.has_face for x in clips),
+    n_low_coverage=sum(bool(x.low_coverage) for x in clips),
+    low_coverage=dict(Counter(what for x in clips for what in x.low_coverage or [])),
     without_low_coverage={k: unmarked[k] for k in ('n', 'wacc', 'accuracy', 'macro_f1')},
     labels=list(names),
-    confusion=counts.tolist(),
+    confusion=counts.sum(0).tolist(),
   )

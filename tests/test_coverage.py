@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from emo_jax import coverage, evaluate, experiment, input_pipeline, predictions, report, train
+from emo_jax import coverage, evaluate, experiment, input_pipeline, predictions, run_report, train
 from emo_jax.corpora import Split
 from emo_jax.errors import UserError, exit_status
 from emo_jax.video import clip as clip_lib
@@ -188,7 +188,7 @@ def test_predictions_say_what_was_seen_whatever_segment_is_read(workdir, monkeyp
 
 
 def test_scores_count_every_clip_and_are_given_without_the_marked_ones_too(finished):
-  (entry,) = report.read(finished)['evals']
+  (entry,) = run_report.read(finished)['evals']
   found = predictions.read(finished / 'predictions/toy-test-full.jsonl')
   unmarked = predictions.score([p for p in found if not p.low_coverage], 'emotion')
   assert (entry['n'], entry['n_clips'], entry['n_without_face']) == (30, 30, 1)
@@ -203,7 +203,7 @@ def test_scores_count_every_clip_and_are_given_without_the_marked_ones_too(finis
 
 
 def test_the_report_says_what_training_and_scoring_did(finished):
-  result = report.read(finished)
+  result = run_report.read(finished)
   assert result['training_clips'] == dict(
     clips=45,
     usable=44,
@@ -217,7 +217,7 @@ def test_the_report_says_what_training_and_scoring_did(finished):
   assert '4 of these are marked (face below 0.5: 4) and were dropped in training' in text
   row = next(line for line in text.splitlines() if '30 / 26' in line)
   assert [cell.strip() for cell in row.split('|')][3:6] == ['30', '1', '4 (face below 0.5: 4)']
-  assert '30 / 26' in report.summary(result, {})
+  assert '30 / 26' in run_report.summary(result, {})
 
 
 def test_every_clip_of_an_evaluation_may_be_marked(finished):
@@ -252,7 +252,7 @@ def test_a_run_of_an_earlier_version_is_evaluated_without_limits(workdir, monkey
     'emo_jax.corpora.open_split', lambda spec, where: with_poor_clips(12, 3, 'toy:other')
   )
   assert exit_status(evaluate.main, [str(workdir), '--corpus=toy', '--split=other']) == 0
-  before, entry = report.read(workdir)['evals']
+  before, entry = run_report.read(workdir)['evals']
   assert 'n_low_coverage' not in before
   assert (entry['n_low_coverage'], entry['min_coverage']) == (0, {})
   rows = [x for x in (workdir / 'report.md').read_text().splitlines() if '(no limit)' in x]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emo_jax import errors, evaluate, report
+from emo_jax import errors, evaluate, run_report
 from tests import toys
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def test_the_main_job_end_to_end_on_a_slim_image(tmp_path, slim_image):
 
   result = json.loads((workdir / 'report.json').read_text())
   assert result['synthetic'] is True and result['random_backbone'] is False
-  assert result['params']['total'] - result['params']['head'] == report.BACKBONE_PARAMETERS
+  assert result['params']['total'] - result['params']['head'] == run_report.BACKBONE_PARAMETERS
   assert [(e['corpus'], e['split'], e['n']) for e in result['evals']] == [
     ('signsim', 'bobsl_like', 930),
     ('signsim', 'ejsl_like', 1092),
@@ -164,7 +164,7 @@ def test_evaluate_adds_a_segment_and_replaces_what_it_had(tmp_path, monkeypatch,
   arguments = [str(workdir), '--corpus=toy', '--split=test', '--segment=last_2s']
   for _ in range(2):
     assert errors.exit_status(evaluate.main, arguments) == 0
-  kept = [(e['segment'], e['n']) for e in report.read(workdir)['evals']]
+  kept = [(e['segment'], e['n']) for e in run_report.read(workdir)['evals']]
   assert kept == [('full', 30), ('last_2s', 12)]
   assert (workdir / 'confusion-toy-test-last_2s.png').exists()
   assert errors.exit_status(evaluate.main, [*arguments[:-1], '--segment=last']) == 2

@@ -15,8 +15,8 @@ from emo_jax import (
   labels,
   predict,
   predictions,
-  report,
   run_dir,
+  run_report,
 )
 from emo_jax.errors import exit_status
 from emo_jax.video import clip as clip_lib
@@ -157,7 +157,7 @@ def test_a_folder_that_is_no_run(run, tmp_path):
 
 def test_features_of_another_backbone_than_the_runs(run, workdir, tmp_path):
   other = shutil.copytree(workdir, tmp_path / 'run')
-  changed = report.read(other)
+  changed = run_report.read(other)
   changed['provenance']['backbone'] = 'f00d'
   run_dir.write_json(other / 'report.json', changed)
   status, stdout, stderr = run(*flags(tmp_path), 'x.mp4', checkpoint=other)
@@ -197,7 +197,7 @@ def test_alone_and_among_others_a_clip_gets_the_same(workdir, changes):
     raw['face_present'][:: 3 + len(raw['id']) % 2] = False
   evaluate = inference.Trained(config, opened.params, 1.7)
   alone = inference.Trained(inference.one_by_one(config), opened.params, 1.7)
-  wanted = {p.id: p.probabilities for p in evaluate(others)}
+  wanted = {p.id: p.probabilities for p in evaluate(others) if p.draw == 0}
   for raw in others.source[-3:]:
     (found,) = alone(dataclasses.replace(others, source=[raw]))
     assert found.probabilities == pytest.approx(wanted[found.id], rel=1e-4, abs=1e-6)

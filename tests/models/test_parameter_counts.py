@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from emo_jax import inference, input_pipeline, models, report
+from emo_jax import inference, input_pipeline, models, run_report
 from emo_jax.config_flags import load_config
 from emo_jax.models import mtcnn, resnet
 
@@ -52,7 +52,7 @@ def test_every_network_is_in_the_table():
 
 def test_backbone():
   assert count(resnet.random_variables(0)) == NETWORKS['FaceBackbone']
-  assert NETWORKS['FaceBackbone'] == report.BACKBONE_PARAMETERS
+  assert NETWORKS['FaceBackbone'] == run_report.BACKBONE_PARAMETERS
 
 
 @pytest.mark.parametrize(('name', 'size'), [('PNet', 12), ('RNet', 24), ('ONet', 48)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from emo_jax import corpora, evaluate, experiment, labels, report
+from emo_jax import corpora, evaluate, experiment, labels, run_report
 from emo_jax.config_flags import load_config
 from emo_jax.errors import exit_status
 from tests import toys
@@ -66,9 +66,7 @@ def test_examples_hold_the_clip_its_people_and_its_labels(data):
   for file, (signer, hands) in CLIPS.items():
     found = examples[Path(file).stem]
     assert found['signer'].decode() == signer
-    assert found['labels'] == {
-      'emotion': labels.UNKNOWN,
-      'sentiment': labels.UNKNOWN,
+    assert found['labels'] == dict.fromkeys(labels.TASKS, labels.UNKNOWN) | {
       'sign_handedness': labels.names('sign_handedness').index(hands),
     }
     assert found['face'].shape == (len(found['time_s']), 512) and found['face_present'].all()
@@ -96,7 +94,7 @@ def test_a_run_on_the_synthetic_corpus_may_be_tried_on_clips_without_labels(data
   arguments = [str(workdir), '--corpus=ejsl', '--split=all', f'--data_dir={data}']
   assert exit_status(evaluate.main, arguments) == 0
   assert '0 of 4 clips are labelled for emotion' in capsys.readouterr().err
-  entry = report.read(workdir)['evals'][-1]
+  entry = run_report.read(workdir)['evals'][-1]
   assert entry['corpus'] == 'ejsl' and entry['random_backbone'] and entry['wacc'] is None
   assert 'SYNTHETIC' in (workdir / 'report.md').read_text()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from emo_jax import corpora, evaluate, labels, report
+from emo_jax import corpora, evaluate, labels, run_report
 from emo_jax.errors import UserError, exit_status
 from emo_jax.video import clip as clip_lib
 from emo_jax.video import extractor
@@ -107,7 +107,12 @@ def require_annotated(found, video):
 
 def test_examples_hold_the_clip_and_what_was_said_of_it(data):
   split = corpora.open_split('emosign/single:all', data)
-  assert split.key['backbone'] == 'random:0' and split.tasks == ('emotion', 'sentiment')
+  assert split.key['backbone'] == 'random:0' and split.tasks == (
+    'emotion',
+    'expression',
+    'sentiment',
+    'sentiment3',
+  )
   found = examples('emosign/single:all', data)
   single = {v for v, (_, _, e) in ROWS.items() if e and '+' not in e}
   assert found.keys() == single - {ABSENT}
@@ -141,7 +146,7 @@ def test_a_finished_run_is_scored_on_it(data, tmp_path, capsys):
   arguments = [str(workdir), '--corpus=emosign/single', '--split=all', f'--data_dir={data}']
   assert exit_status(evaluate.main, arguments) == 0
   assert '4 of 4 clips are labelled for emotion' in capsys.readouterr().err
-  entry = report.read(workdir)['evals'][-1]
+  entry = run_report.read(workdir)['evals'][-1]
   assert (entry['corpus'], entry['n'], entry['n_clips']) == ('emosign/single', 4, 4)
   # Nobody's face is drawn, so that every clip gets the first label: joy, as one of the four is.
   assert entry['random_backbone'] and entry['accuracy'] == entry['wacc'] == 0.25

@@ -74,9 +74,13 @@ class Annotation:
   @property
   def labels(self) -> dict[str, int]:
     """Label index per task of `emo_jax.labels`; the emotion is that of the paper's Table 8."""
+    expression = self.expression if self.is_single else ''
+    sign = ('negative', 'neutral', 'positive')[1 + (self.sentiment > 0) - (self.sentiment < 0)]
     return dict(
-      emotion=labels.index('emotion', self.expression if self.is_single else ''),
+      emotion=labels.index('emotion', expression),
+      expression=labels.index('expression', expression),
       sentiment=labels.index('sentiment', str(self.sentiment)),
+      sentiment3=labels.index('sentiment3', sign),
     )
 
 

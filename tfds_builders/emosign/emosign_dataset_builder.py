@@ -16,7 +16,7 @@ from tfds_builders import clip_features, video_corpus
 from tfds_builders.emosign import annotations
 from tfds_builders.emosign.annotations import Annotation
 
-TASKS = ('emotion', 'sentiment')
+TASKS = ('emotion', 'expression', 'sentiment', 'sentiment3')
 
 # Metadata fields of the data set: a sha256 of what the annotations say, and the clips not there.
 ANNOTATIONS_KEY = 'annotations_sha256'

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from emo_jax import labels, metrics, provenance, report
+from emo_jax import labels, metrics, provenance, run_report
 
 PAPER = {'ejsl': dict(segment='full', clips=2, scores=(24.63, 21.09))}
 
@@ -24,7 +24,7 @@ def whole(*entries, **changed):
 
 
 def shown(made):
-  return report.summary(made, PAPER)
+  return run_report.summary(made, PAPER)
 
 
 def test_the_papers_numbers_stand_beside_the_same_clips():
@@ -74,9 +74,9 @@ def test_each_row_says_what_its_clips_are():
 
 def test_an_evaluation_takes_the_place_of_its_like():
   made = whole(entry(), entry(segment='last_2s'))
-  report.add(made, entry(n=9))
+  run_report.add(made, entry(n=9))
   assert [(e['segment'], e['n']) for e in made['evals']] == [('last_2s', 2), ('full', 9)]
-  report.add(made, entry(features={'backbone': 'other'}))
+  run_report.add(made, entry(features={'backbone': 'other'}))
   assert len(made['evals']) == 3
 
 
@@ -89,9 +89,9 @@ def test_files_are_written_with_a_picture_per_labelled_evaluation(tmp_path):
   )
   made |= dict(selected_step=1, temperature=1.0, params=dict(head=1, total=2), provenance=key)
   before = copy.deepcopy(made)
-  written = report.write(tmp_path, made, PAPER)
+  written = run_report.write(tmp_path, made, PAPER)
   assert made == before
-  assert report.read(tmp_path) == written
+  assert run_report.read(tmp_path) == written
   assert sorted(p.name for p in tmp_path.glob('*.png')) == sorted(written['figures'].values())
   assert len(written['figures']) == 2
   text = (tmp_path / 'report.md').read_text()
