@@ -16,13 +16,19 @@ def get_config():
   """The config, plain data."""
   config = config_dict.ConfigDict()
   config.name = 'eanwh'
+  config.row = ''  # of a published table (emo_jax/published.py) that the run is held against
   config.task = 'emotion'
   config.seed = 0
+  config.repeats = 1  # heads with seeds from there on; scores are their mean
+  # Heads trained in one program; 0: all of them on an accelerator, one after another on a CPU.
+  config.heads_at_once = 0
   config.devices = 0  # 0: all local ones
 
-  config.model = dict(inputs=('face', 'hands'), hidden=(512, 256), dropout=0.2)
+  # kind: or 'static', the backbone's own class layer without a temporal head.
+  config.model = dict(kind='lstm', inputs=('face', 'hands'), hidden=(512, 256), dropout=0.2)
   config.temporal = 'windows'  # or 'sequence'
   config.no_face = 'hold'  # or 'drop' (the reference), 'mask'
+  config.hand_frame = 'canonical'  # or 'wrist', without the rotation
   # Least share of a clip's frames, of all of them, with a face and with at least one hand (0: no
   # limit). Clips below are marked: train.low_coverage keeps or drops them, scores count them all.
   config.min_coverage = dict(face=0.5, hands=0.0)
@@ -31,13 +37,22 @@ def get_config():
   config.data = dict(
     dir='',
     train='bobsl/a_tea:train',
+    folds='',
     validation='bobsl/a_tea:validation',
     test=('bobsl/m_c:all', 'ejsl:all', 'emosign/single:all'),
   )
   config.embedded = dict(
     train='signsim:nonsigners+weak',
+    folds='',
     validation='signsim:validation',
     test=('signsim:bobsl_like', 'signsim:ejsl_like', 'signsim:emosign_like'),
+  )
+
+  # How the corpus data.folds, as in 'ejsl:all', is cross-validated by signer, in place of a test.
+  config.folds = dict(
+    count=0,  # 0: one per signer
+    listed=(),  # the folds themselves, as in ('Rachel+Ben', 'Cory', 'Jonathan')
+    validation='none',  # or 'next': the fold after the tested one is selected on
   )
 
   config.train = dict(
@@ -47,6 +62,7 @@ def get_config():
     total_steps=0,  # instead of epochs
     class_weights='balanced',  # or 'none'
     label_smoothing=0.0,
+    freeze=(),  # layers kept as they start, of 'lstm1', 'lstm2', 'logits'
     low_coverage='keep',  # or 'drop'
   )
   # aggregate: or 'mode'; draws: of a random segment, over which scores are averaged.

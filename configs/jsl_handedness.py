@@ -24,7 +24,7 @@ def get_config():
     config.data.train = 'ejsl:signer_d+signer_f'
     config.data.validation = 'ejsl:signer_a'
     config.data.test = ('ejsl:signer_b+signer_c+signer_e+signer_g+signer_h',)
-    config.embedded = dict(train='', validation='', test=())
+    config.embedded = dict(train='', folds='', validation='', test=())
     config.train.batch_size = 8
     config.train.total_epochs = 20
     config.paper = {}

@@ -18,11 +18,12 @@ class Checkpoints:
       directory.resolve(), preservation_policy=ocp.training.preservation_policies.LatestN(keep)
     )
 
-  def save(self, step: int, state: Any, data: Any) -> None:
-    """Saves host arrays and the iterator's state under `step`, unless they are there already."""
+  def save(self, step: int, state: Any, data: Any = None) -> None:
+    """Saves host arrays and the iterator's state, if any, under `step`, unless they are there."""
     if step not in [c.step for c in self._checkpointer.checkpoints]:
       host = jax.tree.map(np.asarray, state)
-      self._checkpointer.save_checkpointables_async(step, dict(state=host, data=data), force=True)
+      whole = dict(state=host) | ({} if data is None else dict(data=data))
+      self._checkpointer.save_checkpointables_async(step, whole, force=True)
 
   def latest_step(self) -> int | None:
     """The newest complete checkpoint's step."""

@@ -9,6 +9,9 @@ from emo_jax.errors import UserError, require
 
 _CHOICES = {
   'temporal': ('windows', 'sequence'),
+  'model.kind': ('lstm', 'static'),
+  'hand_frame': preprocess.HAND_FRAMES,
+  'folds.validation': ('none', 'next'),
   'no_face': preprocess.NO_FACE,
   'train.low_coverage': coverage.CHOICES,
   'train.segment': preprocess.SEGMENTS,
@@ -23,6 +26,9 @@ _CHOICES = {
 # Lowest and highest value, both allowed.
 _RANGES = {
   'seed': (0, 2**31 - 1),
+  'repeats': (1, 1000),
+  'heads_at_once': (0, math.inf),
+  'folds.count': (0, math.inf),
   'devices': (0, math.inf),
   'model.dropout': (0, 0.99),
   'train.batch_size': (1, math.inf),
@@ -50,9 +56,20 @@ def check(config: Mapping[str, Any]) -> None:
   for what, limit in config['min_coverage'].items():
     require(what, coverage.SHARES, 'a limit of config.min_coverage')
     _check_range(f'min_coverage.{what}', limit, 0, 1)
-  _check_duration(config['train'])
+  _check_duration(config)
   _check_decay(config['optim'])
   _check_model(config)
+  _check_corpora(config)
+
+
+def training_part(config: Mapping[str, Any]) -> dict[str, Any]:
+  """The config without what has no bearing on its heads: two runs that agree in it need only one
+  training."""
+  part = {k: v for k, v in config.items() if k not in ('name', 'row', 'paper', 'used')}
+  for name in ('data', 'embedded'):
+    part[name] = {k: v for k, v in config[name].items() if k != 'test'}
+  part['eval'] = {'aggregate': config['eval']['aggregate']}
+  return part
 
 
 def _field(config: Mapping[str, Any], path: str) -> Any:
@@ -75,12 +92,35 @@ def _check_decay(optim: Mapping[str, Any]) -> None:
     )
 
 
-def _check_duration(train: Mapping[str, Any]) -> None:
-  epochs, steps = train['total_epochs'], train['total_steps']
+def _check_duration(config: Mapping[str, Any]) -> None:
+  epochs, steps = config['train']['total_epochs'], config['train']['total_steps']
   if bool(epochs) == bool(steps):
     raise UserError(
       f'config.train.total_epochs={epochs} and total_steps={steps}: give one, set the other to 0'
     )
+
+
+def _check_corpora(config: Mapping[str, Any]) -> None:
+  """What is trained, selected and tested on has to fit together."""
+  how = config['folds']['validation']
+  for part in ('data', 'embedded'):
+    names = config[part]
+    if names['folds'] and names['test']:
+      raise UserError(
+        f'config.{part}.folds is {names["folds"]!r}, which is tested on fold by fold: set '
+        f'config.{part}.test to ()'
+      )
+    if names['folds'] and names['validation']:
+      raise UserError(
+        f'config.{part}.folds and .validation are both given: set the latter to an empty text and '
+        "choose config.folds.validation, 'next' or 'none'"
+      )
+    selected = names['validation'] or (names['folds'] and how == 'next')
+    if (names['train'] or names['folds']) and not selected and config['select'] != 'last':
+      raise UserError(
+        f'config.select is {config["select"]!r}, but there is nothing to select on: set it to '
+        "'last', or name config.data.validation or config.folds.validation='next'"
+      )
 
 
 def _check_model(config: Mapping[str, Any]) -> None:
@@ -88,6 +128,15 @@ def _check_model(config: Mapping[str, Any]) -> None:
   known = tuple(input_pipeline.STREAM_WIDTHS)
   if not inputs or len(set(inputs)) < len(inputs) or not set(inputs) <= set(known):
     raise UserError(f'config.model.inputs is {inputs}; it must name some of {known}, each once')
+  frozen = tuple(config['train']['freeze'])
+  if not set(frozen) < {'lstm1', 'lstm2', 'logits'}:
+    raise UserError(
+      f'config.train.freeze is {frozen}; it must name some, not all, of lstm1, lstm2, logits'
+    )
+  if config['model']['kind'] == 'static' and config['temporal'] != 'sequence':
+    raise UserError(
+      "config.model.kind is 'static', which reads whole clips: set config.temporal to 'sequence'"
+    )
   if len(hidden) != 2 or not all(isinstance(n, int) and n > 0 for n in hidden):
     raise UserError(f'config.model.hidden is {hidden}; it must be the units of two layers')
   if config['init_weights'] and inputs[0] != 'face':

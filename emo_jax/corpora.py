@@ -125,6 +125,32 @@ def open_split(spec: str, data_dir: Path) -> Split:
   )
 
 
+def subset(split: Split, name: str, indices: Sequence[int]) -> Split:
+  """The examples of a split at these indices, as `<corpus>:<name>`."""
+  corpus, _ = parse(split.spec)
+  source = stored.Selection([(split.source, indices)])
+  return dataclasses.replace(split, spec=f'{corpus}:{name}', source=source)
+
+
+def joined(one: Split, other: Split) -> Split:
+  """The examples of both. Raises UserError if their features may not be mixed."""
+  provenance.require_same(
+    one.key, other.key, f'the features of {one.spec}', f'those of {other.spec}', 'build both alike'
+  )
+  pieces = []
+  for split in (one, other):
+    whole = [(split.source, range(len(split.source)))]
+    pieces += split.source.pieces if isinstance(split.source, stored.Selection) else whole
+  return dataclasses.replace(
+    one,
+    spec=f'{one.spec} and {other.spec}',
+    source=stored.Selection(pieces),
+    tasks=tuple(task for task in one.tasks if task in other.tasks),
+    videos=one.videos | other.videos,
+    labelled_by=', '.join(filter(None, dict.fromkeys((one.labelled_by, other.labelled_by)))),
+  )
+
+
 def share_clips(one: Split, other: Split) -> bool:
   """Do two splits hold the same clips, by their ids where they are of two configs of a corpus?"""
   (name, _), (other_name, _) = parse(one.spec), parse(other.spec)

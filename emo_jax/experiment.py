@@ -1,7 +1,8 @@
-"""A run from config to report: train, score on every test split, write the tables and figures."""
+"""A run from config to report: train its heads, score the test splits, write tables and figures."""
 
 import dataclasses
 import itertools
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from emo_jax import (
   config_check,
   corpora,
   inference,
+  members,
   predictions,
   preprocess,
   provenance,
@@ -20,90 +22,10 @@ from emo_jax import (
 )
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError, require
-
-
-def run(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
-  """Trains, evaluates and reports; a run started again in its workdir goes on where it was.
-
-  Returns:
-    The contents of `report.json`.
-
-  Raises:
-    UserError: whatever the user can mend.
-  """
-  config_check.check(config)
-  data_dir, embedded = corpora.locate(config['data']['dir'], config['data']['train'])
-  names = config['embedded' if embedded else 'data']
-  if not names['train']:
-    raise UserError(
-      f'no directory holds {config["data"]["train"]}: build it with python -m tfds_builders.build '
-      'and name its --data_dir by --config.data.dir'
-    )
-  if embedded:
-    print(
-      f'no directory holds {config["data"]["train"]}: using the embedded SYNTHETIC corpus '
-      f'{corpora.EMBEDDED}. Its scores say nothing about real signers.',
-      file=sys.stderr,
-    )
-  specs = [names['train'], names['validation'], *names['test']]
-  for one, other in itertools.combinations(specs, 2):
-    if corpora.overlap(one, other):
-      _refuse_shared(one, other)
-  training, validation, *tests = (corpora.open_split(spec, data_dir) for spec in specs)
-  for other in (validation, *tests):
-    corpora.require_mixable(training.key, other)
-  for one, other in itertools.combinations((training, validation, *tests), 2):
-    if corpora.share_clips(one, other):
-      _refuse_shared(one.spec, other.spec)
-  used = dict(
-    train=training.spec,
-    validation=validation.spec,
-    clips=[len(training.source), len(validation.source)],
-    features=training.key,
-  )
-  run_dir.claim(workdir, config, used)
-  return finish(config, workdir, training, validation, tests)
-
-
-def _refuse_shared(one: str, other: str) -> NoReturn:
-  raise UserError(f'{one} and {other} share clips: train, validation and test must not')
-
-
-def finish(
-  config: Mapping[str, Any],
-  workdir: Path,
-  training: corpora.Split,
-  validation: corpora.Split,
-  tests: Sequence[corpora.Split],
-) -> dict[str, Any]:
-  """`run` from the point where its splits are open and its workdir is claimed."""
-  fitted = train.fit(config, workdir, training, validation)
-  result = dict(
-    name=config['name'],
-    task=config['task'],
-    synthetic=provenance.is_synthetic(training.key),
-    random_backbone=provenance.is_random(training.key),
-    params=run_report.parameter_counts(fitted.params),
-    trained_on=training.spec,
-    training_videos=sorted(training.videos),
-    selection_videos=sorted(validation.videos),
-    labelled_by=training.labelled_by,
-    training_clips=fitted.clips,
-    selected_on=validation.spec,
-    selected_step=fitted.step,
-    temperature=fitted.temperature,
-    provenance=dict(training.key),
-    information=provenance.information(),
-    evals=[],
-  )
-  if (workdir / 'report.json').exists():
-    # The run had finished; what `evaluate` has added since is of the same model.
-    result['evals'] = run_report.read(workdir)['evals']
-  trained = inference.Trained(config, fitted.params, fitted.temperature)
-  for test in tests:
-    entry = score(trained, workdir, test, config['eval']['segment'])
-    run_report.add(result, entry | shared_videos(result, test))
-  return run_report.write(workdir, result, config['paper'])
+from emo_jax.members import Member
+from emo_jax.predictions import Prediction
+from emo_jax.statistics import summary
+from emo_jax.training_head import Fitted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,50 +35,318 @@ class Finished:
   Attributes:
     config: of the run.
     report: contents of `report.json`.
-    params: of the selected model, on the host.
+    heads: what its training ended with, by `Member.name`.
   """
 
   config: dict[str, Any]
   report: dict[str, Any]
-  params: Any
+  heads: dict[str, Any]
+
+  @property
+  def params(self) -> Any:
+    """Of the selected model, on the host; of several heads the first one's."""
+    return next(iter(self.heads.values()))
+
+  def trained(self) -> list[inference.Trained]:
+    """Every head, ready to predict."""
+    return [
+      inference.Trained({**self.config, 'seed': head['seed']}, params, head['temperature'])
+      for head, params in zip(_heads(self), self.heads.values(), strict=True)
+    ]
+
+
+def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None) -> dict[str, Any]:
+  """Trains, evaluates and reports; a run started again in its workdir goes on where it was.
+
+  Args:
+    config: of the run (configs/eanwh.py).
+    workdir: of the run.
+    trained_in: workdir of a finished run whose training is the same, to be scored by this config
+      instead of training again.
+
+  Returns:
+    The contents of `report.json`.
+
+  Raises:
+    UserError: whatever the user can mend.
+  """
+  config_check.check(config)
+  names, data_dir = _names_of_corpora(config)
+  specs = [names[part] for part in ('train', 'folds', 'validation') if names[part]]
+  specs += names['test']
+  for one, other in itertools.combinations(specs, 2):
+    if corpora.overlap(one, other):
+      _refuse_shared(one, other)
+  opened = {spec: corpora.open_split(spec, data_dir) for spec in specs}
+  for other in list(opened.values())[1:]:
+    corpora.require_mixable(opened[specs[0]].key, other)
+  for one, other in itertools.combinations(opened.values(), 2):
+    if corpora.share_clips(one, other):
+      _refuse_shared(one.spec, other.spec)
+  used = dict(
+    train=names['train'],
+    folds=names['folds'],
+    validation=names['validation'],
+    clips=[len(split.source) for split in opened.values()],
+    features=opened[specs[0]].key,
+  )
+  run_dir.claim(workdir, config, used)
+  training, folded, validation = (
+    opened.get(names[part]) for part in ('train', 'folds', 'validation')
+  )
+  tests = [opened[spec] for spec in names['test']]
+  if folded:
+    return cross_validate(config, workdir, folded, training, trained_in)
+  return finish(config, workdir, training, validation, tests, trained_in)
+
+
+def _names_of_corpora(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Path]:
+  """The specs of a run's corpora, real or embedded, and where they lie."""
+  wanted = config['data']
+  leading = wanted['train'] or wanted['folds'] or wanted['test'][0]
+  data_dir, embedded = corpora.locate(wanted['dir'], leading)
+  names = config['embedded' if embedded else 'data']
+  if not (names['train'] or names['folds'] or names['test']):
+    raise UserError(
+      f'no directory holds {leading}: build it with python -m tfds_builders.build '
+      'and name its --data_dir by --config.data.dir'
+    )
+  if embedded:
+    print(
+      f'no directory holds {leading}: using the embedded SYNTHETIC corpus '
+      f'{corpora.EMBEDDED}. Its scores say nothing about real signers.',
+      file=sys.stderr,
+    )
+  return names, data_dir
+
+
+def _refuse_shared(one: str, other: str) -> NoReturn:
+  raise UserError(f'{one} and {other} share clips: train, validation and test must not')
+
+
+def finish(
+  config: Mapping[str, Any],
+  workdir: Path,
+  training: corpora.Split | None,
+  validation: corpora.Split | None,
+  tests: Sequence[corpora.Split],
+  trained_in: Path | None = None,
+) -> dict[str, Any]:
+  """`run` from the point where its splits are open and its workdir is claimed, without folds."""
+  heads = members.repeated(config, training, validation) if training else []
+  if trained_in:
+    fitted = _fitted_in(trained_in, config)
+  elif heads:
+    fitted = train.fit_all(config, workdir, heads)
+  else:
+    fitted = [train.untrained(config, workdir, tests)]
+  heads = heads or [Member('', config['seed'], tests[0], None)]
+  result = _result(config, workdir, heads, fitted, trained_in)
+  result |= dict(
+    trained_on=training.spec if training else '',
+    learnt_specs=[split.spec for split in (training, validation) if training and split],
+    training_videos=sorted(training.videos) if training else [],
+    labelled_by=training.labelled_by if training else '',
+    selected_on=validation.spec if training and validation else '',
+    selection_videos=sorted(validation.videos) if training and validation else [],
+  )
+  trained = _trained(config, heads, fitted)
+  for test in tests:
+    entry = score(trained, workdir, test, config['eval']['segment'])
+    run_report.add(result, entry | shared_videos(result, test))
+  return run_report.write(workdir, result, config['paper'])
+
+
+def cross_validate(
+  config: Mapping[str, Any],
+  workdir: Path,
+  corpus: corpora.Split,
+  also: corpora.Split | None,
+  trained_in: Path | None = None,
+) -> dict[str, Any]:
+  """`run` over the folds of a corpus: every clip is scored by the heads that did not learn from it,
+  and the folds are pooled before scoring.
+
+  Args:
+    config, workdir, trained_in: as of `run`.
+    corpus: that is folded.
+    also: clips that every head learns from besides.
+  """
+  folds, heads = members.cross_validated(config, corpus, also)
+  fitted = _fitted_in(trained_in, config) if trained_in else train.fit_all(config, workdir, heads)
+  result = _result(config, workdir, heads, fitted, trained_in)
+  own = f'{corpus.spec} without the tested fold'
+  result |= dict(
+    folds=[dict(name=fold.name, signers=list(fold.signers)) for fold in folds],
+    trained_on=f'{also.spec} and {own}' if also else own,
+    learnt_specs=[corpus.spec, *([also.spec] if also else [])],
+    training_videos=sorted(also.videos) if also else [],
+    labelled_by=also.labelled_by if also else '',
+    selected_on='the next fold' if config['folds']['validation'] == 'next' else '',
+    selection_videos=[],
+  )
+  found = [
+    prediction
+    for head, trained in zip(heads, _trained(config, heads, fitted), strict=True)
+    for prediction in trained(head.test, config['eval']['segment'])
+  ]
+  entry = _scored(config, workdir, corpus, config['eval']['segment'], found)
+  run_report.add(result, entry | shared_videos(result, corpus))
+  return run_report.write(workdir, result, config['paper'])
+
+
+def _result(
+  config: Mapping[str, Any],
+  workdir: Path,
+  heads: Sequence[Member],
+  fitted: Sequence[Fitted],
+  trained_in: Path | None,
+) -> dict[str, Any]:
+  """The report before anything is scored."""
+  key, first = heads[0].train.key, fitted[0]
+  result = dict(
+    name=config['name'],
+    row=config['row'],
+    task=config['task'],
+    synthetic=provenance.is_synthetic(key),
+    random_backbone=provenance.is_random(key),
+    params=run_report.parameter_counts(first.params),
+    training_clips=first.clips,
+    selected_step=first.step,
+    temperature=first.temperature,
+    heads=[
+      dict(
+        name=head.name,
+        seed=head.seed,
+        step=one.step,
+        temperature=one.temperature,
+        learnt_from=one.clips['learnt_from'],
+      )
+      for head, one in zip(heads, fitted, strict=True)
+    ],
+    folds=[],
+    trained_in=os.path.relpath(trained_in, workdir) if trained_in else '',
+    provenance=dict(key),
+    information=provenance.information(),
+    evals=[],
+  )
+  if (workdir / 'report.json').exists():
+    # The run had finished; what `evaluate` has added since is of the same model.
+    result['evals'] = run_report.read(workdir)['evals']
+  return result
+
+
+def _trained(
+  config: Mapping[str, Any], heads: Sequence[Member], fitted: Sequence[Fitted]
+) -> list[inference.Trained]:
+  return [
+    inference.Trained({**config, 'seed': head.seed}, one.params, one.temperature)
+    for head, one in zip(heads, fitted, strict=True)
+  ]
+
+
+def _fitted_in(trained_in: Path, config: Mapping[str, Any]) -> list[Fitted]:
+  """The heads of a finished run. Raises UserError if its training is not that of the config."""
+  there = open_run(trained_in)
+  one, other = (
+    run_dir.flatten(run_dir.plain(config_check.training_part(c))) for c in (there.config, config)
+  )
+  different = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
+  if different:
+    name = sorted(different)[0]
+    raise UserError(
+      f'{trained_in} was trained with {name}={one.get(name)}, {config["name"]} has '
+      f'{other.get(name)}: train it itself'
+    )
+  clips = there.report['training_clips']
+  return [
+    Fitted(params, head['step'], head['temperature'], clips | dict(learnt_from=head['learnt_from']))
+    for head, params in zip(_heads(there), there.heads.values(), strict=True)
+  ]
+
+
+def _heads(run: Finished) -> list[dict[str, Any]]:
+  return heads_of(run.config, run.report)
+
+
+def heads_of(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[dict[str, Any]]:
+  """What a report says of its heads; those of earlier versions had one."""
+  one = dict(name='', seed=config['seed'], step=result['selected_step'], learnt_from=0)
+  return result.get('heads') or [one | dict(temperature=result['temperature'])]
 
 
 def open_run(workdir: Path) -> Finished:
   """Opens a finished run. Raises UserError if there is none or it has not finished."""
   config = run_dir.read_config(workdir)
   result = run_report.read(workdir)
-  params = Checkpoints(workdir / 'checkpoints').restore_state()['best']['params']
+  root = workdir / result.get('trained_in', '')
+  params = {}
+  for head in heads_of(config, result):
+    folder = root / 'heads' / head['name'] if head['name'] else root
+    params[head['name']] = Checkpoints(folder / 'checkpoints').restore_state()['best']['params']
   return Finished(config, result, params)
 
 
 def score(
-  trained: inference.Trained, workdir: Path, split: corpora.Split, segment: str
+  heads: Sequence[inference.Trained], workdir: Path, split: corpora.Split, segment: str
 ) -> dict[str, Any]:
-  """Scores a split; writes `predictions/<corpus>-<split>-<segment>.jsonl`.
+  """Scores a split by every head; writes `predictions/<corpus>-<split>-<segment>.jsonl`.
 
   Returns:
     An entry of `evals`.
   """
-  task, found = trained.config['task'], trained(split, segment)
-  corpus, name = corpora.parse(split.spec)
+  found = [prediction for head in heads for prediction in head(split, segment)]
+  return _scored(heads[0].config, workdir, split, segment, found)
+
+
+def _scored(
+  config: Mapping[str, Any],
+  workdir: Path,
+  split: corpora.Split,
+  segment: str,
+  found: Sequence[Prediction],
+) -> dict[str, Any]:
+  """Writes predictions and scores them from the file."""
+  task, (corpus, name) = config['task'], corpora.parse(split.spec)
   path = workdir / 'predictions' / run_dir.file_name(f'{corpus}-{name}-{segment}.jsonl')
   predictions.write(path, found)
   entry = dict(corpus=corpus, split=name, segment=segment, task=task)
   entry |= predictions.score(predictions.read(path), task)
   entry |= dict(
-    min_coverage=dict(trained.config.get('min_coverage', {})),
+    min_coverage=dict(config.get('min_coverage', {})),
     features=dict(split.key),
     synthetic=provenance.is_synthetic(split.key),
     random_backbone=provenance.is_random(split.key),
     seen=False,
+    statistics=summary.summary(found, task, corpus),
   )
+  repeats = f', mean of {entry["n_repeats"]} repeats' if entry['n_repeats'] > 1 else ''
   print(
-    f'{split.spec} ({segment}): {entry["n"]} of {len(found)} clips are labelled for '
+    f'{split.spec} ({segment}{repeats}): {entry["n"]} of {entry["n_clips"]} clips are labelled for '
     f'{task}, {entry["n_without_face"]} have no face, '
     f'{entry["n_low_coverage"]} are marked for low coverage',
     file=sys.stderr,
   )
   return entry
+
+
+def open_split_for(run: Finished, spec: str, data_dir: str) -> corpora.Split:
+  """A split that a finished run is to read, from where its own were looked for unless named.
+
+  Raises:
+    UserError: as `corpora.open_split`, or its features may not be mixed with the run's.
+  """
+  where, _ = corpora.locate(data_dir or run.config['data']['dir'], spec)
+  split = corpora.open_split(spec, where)
+  corpora.require_mixable(run.report['provenance'], split)
+  return split
+
+
+def has_seen(result: Mapping[str, Any], spec: str) -> bool:
+  """Was a run, by its report, trained or selected on clips of the split?"""
+  # Reports of earlier versions name them elsewhere.
+  learnt = result.get('learnt_specs') or [result['trained_on'], result['selected_on']]
+  return any(corpora.overlap(spec, known) for known in learnt if known)
 
 
 def shared_videos(result: Mapping[str, Any], split: corpora.Split) -> dict[str, int]:
@@ -187,16 +377,17 @@ def score_run(
   run = open_run(workdir)
   config, result = run.config, run.report
   require(segment or 'full', preprocess.SEGMENTS, '--segment')
-  spec = f'{corpus}:{split}'
-  where, _ = corpora.locate(data_dir or config['data']['dir'], spec)
-  other = corpora.open_split(spec, where)
-  corpora.require_mixable(result['provenance'], other)
+  if result.get('folds'):
+    raise UserError(
+      f'{workdir} is cross-validated: its heads learnt from different signers. Train one on all of '
+      'them to score it on another corpus'
+    )
+  other = open_split_for(run, f'{corpus}:{split}', data_dir)
   if config['task'] not in other.tasks:
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
-  trained = inference.Trained(config, run.params, result['temperature'])
-  entry = score(trained, workdir, other, segment or config['eval']['segment'])
+  entry = score(run.trained(), workdir, other, segment or config['eval']['segment'])
   entry |= shared_videos(result, other)
-  entry['seen'] = any(corpora.overlap(spec, result[k]) for k in ('trained_on', 'selected_on'))
+  entry['seen'] = has_seen(result, other.spec)
   run_report.add(result, entry)
   run_report.write(workdir, result, config['paper'])
   return entry

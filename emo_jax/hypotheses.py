@@ -6,7 +6,6 @@ It says whether the whole way from clips to scores finds an effect that was buil
 where its cause was taken out. It says nothing about real signers. Started again, it goes on.
 """
 
-import importlib
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,27 +16,10 @@ import jax
 import numpy as np
 from scipy import stats
 
-from emo_jax import corpora, experiment, figures, files, labels, run_dir, run_report
+from emo_jax import controls, corpora, figures, files, labels, run_dir, run_report
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 
-TEST = 'ejsl_like'
 CHANCE = 1 / len(labels.EMOTIONS)
-
-SEGMENTS = ('full', 'random_2s', 'last_2s')
-
-# Arm -> config, training split, variant of the corpus, segments it is scored on. As in the paper,
-# segments are chosen at evaluation, of a model trained on full clips.
-ARMS = {
-  'EAN, non-signers': ('ean', 'nonsigners', '', ('full',)),
-  'EAN, weak labels alone': ('ean', 'weak', '', ('full',)),
-  'EAN': ('ean', 'nonsigners+weak', '', SEGMENTS),
-  'EANwH': ('eanwh', 'nonsigners+weak', '', ('full',)),
-  'EAN, no markers': ('ean', 'nonsigners+weak', 'no_markers', SEGMENTS),
-  'EANwH, no markers': ('eanwh', 'nonsigners+weak', 'no_markers', ('full',)),
-  'EANwH, hands shuffled': ('eanwh', 'nonsigners+weak', 'hands_shuffled', ('full',)),
-  'EAN, labels shuffled': ('ean', 'weak', 'labels_shuffled', SEGMENTS),
-  'EANwH, labels shuffled': ('eanwh', 'weak', 'labels_shuffled', ('full',)),
-}
 
 # Name -> (arm, segment) less (arm, segment), and whether the effect is expected.
 EFFECTS = {
@@ -86,23 +68,6 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
   return mean, mean - half, mean + half
 
 
-def _config(
-  name: str, seed: int, split: str, variant: str, data: Path, options: Mapping[str, Any]
-) -> dict:
-  config = importlib.import_module(f'configs.{name}').get_config().to_dict()
-  corpus = f'signsim/seed{seed}' + (f'_{variant}' if variant else '')
-  config['data'] |= dict(
-    dir=str(data),
-    train=f'{corpus}:{split}',
-    validation=f'{corpus}:validation',
-    test=(f'{corpus}:{TEST}',),
-  )
-  config['model']['hidden'] = options['hidden']
-  config['train']['total_epochs'] = options['epochs']
-  config['seed'] = seed
-  return config
-
-
 def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, Any]:
   """Trains and scores every arm on every seed.
 
@@ -114,21 +79,14 @@ def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dic
   for number, seed in enumerate(seeds, start=1):
     # Half a gigabyte a seed: kept while it is used, and not in the cache.
     (data / corpora.EMBEDDED).mkdir(parents=True, exist_ok=True)
-    for arm, (name, split, variant, segments) in ARMS.items():
+    for arm in controls.ARMS:
       print(f'seed {seed} ({number}/{len(seeds)}): {arm}', file=sys.stderr, flush=True)
-      workdir = out / f'seed{seed}' / arm.lower().replace(', ', '-').replace(' ', '_')
-      config = _config(name, seed, split, variant, data, options)
-      finished = (workdir / 'report.json').exists()
-      result = run_report.read(workdir) if finished else experiment.run(config, workdir)
-      for segment in segments:
-        found = [e for e in result['evals'] if e['segment'] == segment]
-        corpus, _ = corpora.parse(config['data']['test'][0])
-        entry = found[0] if found else experiment.score_run(workdir, corpus, TEST, '', segment)
+      config = controls.config_of(arm, seed, str(data), **options)
+      workdir = out / f'seed{seed}' / controls.file_name(arm)
+      for segment, entry in controls.run_arm(arm, config, workdir).items():
         kept = scores.setdefault(arm, {}).setdefault(segment, dict(macro_f1=[], wacc=[]))
         for metric, values in kept.items():
           values.append(entry[metric])
-      # Compiled programs of dozens of runs would use up the memory maps a process may have.
-      jax.clear_caches()
     shutil.rmtree(data)
   return scores
 

@@ -1,5 +1,6 @@
 """A model's predictions for every clip of a split, each once, on any number of devices."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,12 +13,15 @@ from emo_jax import coverage, input_pipeline, labels, metrics, parallel, preproc
 from emo_jax.corpora import Split
 from emo_jax.input_pipeline import Recipe
 from emo_jax.models.ean import Model
+from emo_jax.models.static import StaticModel
 from emo_jax.predictions import Prediction
 from emo_jax.video.clip import Clip
 
 
-def build_model(config: Mapping[str, Any]) -> Model:
+def build_model(config: Mapping[str, Any]) -> Model | StaticModel:
   """The model a run's config describes."""
+  if config['model'].get('kind') == 'static':
+    return StaticModel(len(labels.names(config['task'])))
   window = preprocess.WINDOW if config['temporal'] == 'windows' else None
   wanted = config['model']
   return Model(
@@ -37,6 +41,7 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
     min_coverage=config.get('min_coverage', {}),
     segment=segment or config[part]['segment'],
     no_face=config['no_face'],
+    hand_frame=config.get('hand_frame', 'canonical'),
     temporal=config['temporal'],
     batch_size=config[part]['batch_size'],
     devices=devices,
@@ -81,7 +86,7 @@ def predict_step(model: nn.Module, aggregate: str) -> Callable:
 class Predictor:
   """Runs a model over splits; programs compiled for one split serve the next of like shapes."""
 
-  def __init__(self, model: Model, aggregate: str, devices: list[jax.Device]):
+  def __init__(self, model: nn.Module, aggregate: str, devices: list[jax.Device]):
     self._step = parallel.spread(predict_step(model, aggregate), devices)
 
   def __call__(
@@ -133,6 +138,12 @@ class Predictor:
     return found
 
 
+@functools.lru_cache(maxsize=2)
+def _predictor(model: nn.Module, aggregate: str, devices: tuple[jax.Device, ...]) -> Predictor:
+  """The heads of several seeds or folds share the programs compiled for one."""
+  return Predictor(model, aggregate, list(devices))
+
+
 class Trained:
   """A run's selected model with its evaluation recipe: what a run says of any clip comes from here.
 
@@ -144,7 +155,9 @@ class Trained:
     """Takes the run's config, selected parameters on the host and fitted temperature."""
     self.config, self._temperature = config, temperature
     self._devices = parallel.devices(config['devices'])
-    self._predict = Predictor(build_model(config), config['eval']['aggregate'], self._devices)
+    self._predict = _predictor(
+      build_model(config), config['eval']['aggregate'], tuple(self._devices)
+    )
     self._params = parallel.replicate(params, self._devices)
 
   def __call__(self, split: Split, segment: str = '') -> list[Prediction]:
@@ -163,7 +176,7 @@ class Trained:
     ]
 
 
-def initial_params(model: Model, seed: int, widths: Mapping[str, int]) -> Any:
+def initial_params(model: nn.Module, seed: int, widths: Mapping[str, int]) -> Any:
   """Fresh parameters for streams of the given widths."""
   streams = {name: jnp.zeros((1, preprocess.WINDOW, width)) for name, width in widths.items()}
   length = {name: jnp.full(1, preprocess.WINDOW) for name in widths}

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
+import jax
 import numpy as np
 
 from emo_jax import coverage, labels, preprocess
@@ -37,7 +38,7 @@ class Recipe:
   Attributes:
     task: whose labels are read.
     min_coverage: limits below which a clip is marked (emo_jax.coverage.low).
-    segment, no_face: see emo_jax.preprocess.
+    segment, no_face, hand_frame: see emo_jax.preprocess.
     temporal: `windows` or `sequence`.
     batch_size: clips per batch over all devices.
     devices: over how many a batch is split.
@@ -48,6 +49,7 @@ class Recipe:
   min_coverage: Mapping[str, float]
   segment: str
   no_face: str
+  hand_frame: str
   temporal: str
   batch_size: int
   devices: int
@@ -82,7 +84,9 @@ def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   frames = frames[kept]
   streams = dict(
     face=face[kept],
-    hands=preprocess.canonical_hands(raw['hand_points'][frames], raw['hand_score'][frames]),
+    hands=preprocess.hand_features(
+      raw['hand_points'][frames], raw['hand_score'][frames], recipe.hand_frame
+    ),
   )
   if not all(np.isfinite(x).all() for x in streams.values()):
     raise UserError(f'the features of clip {clip_id} are not finite: extract its video again')
@@ -181,6 +185,22 @@ def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
     rows=dict(zip(('clip', 'start', 'weight'), padded, strict=True)),
     **(dict(shown=split(shown)) if recipe.no_face == 'mask' else {}),
   )
+
+
+def stacked(batches: Sequence[Batch]) -> Batch:
+  """Batches of several heads as one, its leaves [D, heads, ...], rows padded to like counts."""
+  most = max(batch['rows']['clip'].shape[1] for batch in batches)
+  padded = [
+    batch
+    | dict(
+      rows={
+        name: np.pad(value, [(0, 0), (0, most - value.shape[1])])
+        for name, value in batch['rows'].items()
+      }
+    )
+    for batch in batches
+  ]
+  return jax.tree.map(lambda *each: np.stack(each, axis=1), *padded)
 
 
 def training_batches(

@@ -35,13 +35,14 @@ def rates(counts: Real[np.ndarray, '... k k']) -> dict[str, Float[np.ndarray, '.
   f1 = 2 * hits / np.where(occur + predicted > 0, occur + predicted, 1)
   recall = hits / np.where(present, occur, 1)
   with np.errstate(invalid='ignore'):
-    return dict(
+    found = dict(
       wacc=recall.sum(-1) / present.sum(-1),
       accuracy=hits.sum(-1) / n,
       macro_f1=np.where(n > 0, f1.mean(-1), np.nan),
       weighted_f1=(f1 * occur).sum(-1) / n,
       f1=f1,
     )
+  return {name: np.asarray(value) for name, value in found.items()}
 
 
 def scores(counts: Int[np.ndarray, '*r k k'], names: Sequence[str]) -> dict[str, Any]:

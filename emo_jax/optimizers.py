@@ -1,6 +1,6 @@
 """The optimizer and the learning rate over a run, from a config."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optax
@@ -17,14 +17,14 @@ def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
   )
 
 
-def optimizer(config: Mapping[str, Any], rate: optax.Schedule) -> optax.GradientTransformation:
-  (
-    """Gradients clipped by their global norm (0: not), then the update and decoupled decay.
+def optimizer(
+  config: Mapping[str, Any], frozen: Sequence[str] = ()
+) -> optax.GradientTransformation:
+  """Gradients clipped by their global norm (0: not), then the update and decoupled decay.
 
-  Adam has no decay (emo_jax.config_check refuses one).
+  Adam has no decay (emo_jax.config_check refuses one). The learning rate is the training step's to
+  apply. Layers named in `frozen` are kept as they are.
   """
-    ''
-  )
   decay = optax.add_decayed_weights(config['weight_decay'])
   update = {
     'adamw': [optax.scale_by_adam(), decay],
@@ -32,4 +32,9 @@ def optimizer(config: Mapping[str, Any], rate: optax.Schedule) -> optax.Gradient
     'sgd': [optax.trace(0.9), decay],
   }[config['name']]
   clip = [optax.clip_by_global_norm(config['clip_norm'])] if config['clip_norm'] else []
-  return optax.chain(*clip, *update, optax.scale_by_learning_rate(rate))
+
+  def is_frozen(params):
+    return {layer: layer in frozen for layer in params}
+
+  kept = [optax.masked(optax.set_to_zero(), is_frozen)] if frozen else []
+  return optax.chain(*kept, *clip, *update, *kept)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 SEGMENTS = ('full', 'random_2s', 'last_2s')
 NO_FACE = ('hold', 'drop', 'mask')
+HAND_FRAMES = ('canonical', 'wrist')
 SEGMENT_S = 2.0
 SLACK_S = 5e-4  # presentation times are rounded
 WINDOW = 10
@@ -61,20 +62,23 @@ def fill_faces(
   return face[held], everything
 
 
-def canonical_hands(
-  points: Float[np.ndarray, 't 2 21 3'], score: Float[np.ndarray, 't 2']
+def hand_features(
+  points: Float[np.ndarray, 't 2 21 3'], score: Float[np.ndarray, 't 2'], frame: str = 'canonical'
 ) -> Float[np.ndarray, 't 84']:
   """The paper's 84 hand features (Appendix C.1): both hands' 21 points in the hand's own 2-D frame.
 
-  The wrist is the origin, wrist to middle-finger MCP points along +y and has length 1; x and y of
-  21 points, left hand then right; zeros where a hand is absent. The transform of the work the paper
-  cites is not public: this is its planar equivalent.
+  `canonical`: the wrist is the origin, wrist to middle-finger MCP points along +y and has length 1.
+  The transform of the work the paper cites is not public: this is its planar equivalent. `wrist`:
+  the same without the rotation, so that the palm's direction is kept. x and y of 21 points, left
+  hand then right; zeros where a hand is absent.
   """
   xy = points[..., :2] - points[..., :1, :2]
   axis = xy[..., MIDDLE_FINGER_MCP, :]
   square = (axis**2).sum(-1)
   usable = (score > 0) & (square > 1e-6)
   u, v = np.moveaxis(axis / np.where(usable, square, 1)[..., None], -1, 0)
+  if frame == 'wrist':
+    u, v = np.zeros_like(u), 1 / np.sqrt(np.where(usable, square, 1))
   # Rotates (u, v) onto +y and divides by its length at once.
   turn = np.stack([np.stack([v, -u], -1), np.stack([u, v], -1)], -2)
   turned = np.einsum('thij,thpj->thpi', turn, xy) * usable[..., None, None]

@@ -408,3 +408,14 @@ def row(name: str) -> tuple[Table, Row | None]:
       f'<table>/<row>; the tables are {", ".join(TABLES)}'
     )
   return TABLES[table], TABLES[table].rows.get(key)
+
+
+def beside(name: str) -> dict[str, dict[str, object]]:
+  """What `config.paper` holds of a row, for the report of its run alone: corpus -> segment, number
+  of clips, wAcc and macro F1 in per cent (None where the table has none). Empty for a row that only
+  this project has."""
+  table, found = row(name)
+  if found is None:
+    return {}
+  scores = tuple(found.scores.get(metric) for metric in ('wacc', 'macro_f1'))
+  return {table.corpus: dict(segment=found.segment, clips=table.clips, scores=scores)}

@@ -28,6 +28,11 @@ def write_json(path: Path, value: Any) -> None:
   write_text(path, json.dumps(value, indent=2) + '\n')
 
 
+def plain(config: Mapping[str, Any]) -> dict[str, Any]:
+  """The config as JSON reads it back."""
+  return json.loads(json.dumps(config))
+
+
 def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
   """`{'optim': {'name': x}}` -> `{'optim.name': x}`."""
   flat = {}
@@ -51,18 +56,18 @@ def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> 
   Raises:
     UserError: another run has begun there, or the folder cannot be written.
   """
-  plain = json.loads(json.dumps({**config, 'used': data}))
+  new_config = plain({**config, 'used': data})
   try:
-    begun = (workdir / 'checkpoints').is_dir() and any((workdir / 'checkpoints').iterdir())
+    begun = (workdir / 'report.json').exists() or any(workdir.glob('**/checkpoints/*'))
     if begun:
-      old, new = flatten(read_config(workdir)), flatten(plain)
+      old, new = flatten(read_config(workdir)), flatten(new_config)
       changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
       if changed:
         what = '; '.join(f'{k} was {old.get(k)}, is {new.get(k)}' for k in changed)
         raise UserError(f'{workdir} holds another run ({what}): use another --workdir')
     else:
       workdir.mkdir(parents=True, exist_ok=True)
-      write_json(workdir / 'config.json', plain)
+      write_json(workdir / 'config.json', new_config)
   except OSError as error:
     raise UserError(f'cannot write to {workdir}: {error.strerror or error}') from error
 

@@ -77,7 +77,8 @@ def table(report: Mapping[str, Any], paper: PaperScores) -> tuple[list[str], lis
     row = [name, e['segment'], str(e['n_clips']), str(e['n']), *scores]
     if comparable:
       theirs = _published(e, paper)
-      row += [f'{x:.2f}' for x in theirs['scores']] if theirs else ['-', '-']
+      given = theirs['scores'] if theirs else (None, None)
+      row += ['-' if x is None else f'{x:.2f}' for x in given]
     rows.append(row)
   return head + (['paper wAcc', 'paper macro F1'] if comparable else []), rows
 

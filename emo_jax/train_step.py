@@ -57,27 +57,27 @@ def weighted_loss(
 
 
 def train_step(
-  model: Model,
-  optimizer: optax.GradientTransformation,
-  task: str,
-  class_weights: np.ndarray,
-  smoothing: float,
-  seed: int,
-) -> Callable[[State, dict[str, Any]], State]:
-  """The step (state, batch) -> state. Sums are added over devices first and then divided, so that
-  an uneven batch weighs every clip alike on any number of devices."""
+  model: Model, optimizer: optax.GradientTransformation, task: str, smoothing: float
+) -> Callable[[State, dict[str, Any], dict[str, Any]], State]:
+  """The step (state, batch, head) -> state of one head.
 
-  def step(state: State, batch: dict[str, Any]) -> State:
-    key = jax.random.fold_in(jax.random.key(seed), state.step)
+  `head` is what differs between heads that are trained at once: its `seed`, the `class_weights` [k]
+  and the learning `rate` of this step. Sums are added over devices first and then divided, so that
+  an uneven batch weighs every clip alike on any number of devices.
+  """
+
+  def step(state: State, batch: dict[str, Any], head: dict[str, Any]) -> State:
+    key = jax.random.fold_in(jax.random.key(head['seed']), state.step)
 
     def loss_sum(params):
       logits = model.apply({'params': params}, batch, train=True, rngs={'dropout': key})
-      return weighted_loss(logits, batch, task, jnp.asarray(class_weights), smoothing)
+      return weighted_loss(logits, batch, task, head['class_weights'], smoothing)
 
     (loss, weight), grads = jax.value_and_grad(loss_sum, has_aux=True)(state.params)
     loss, weight, grads = parallel.total((loss, weight, grads))
     grads = jax.tree.map(lambda g: g / jnp.maximum(weight, 1e-6), grads)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    updates = jax.tree.map(lambda u: -head['rate'] * u, updates)
     finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(grads))
     first_bad = (state.bad_step == NEVER) & ~finite
     return State(
@@ -90,3 +90,17 @@ def train_step(
     )
 
   return step
+
+
+def steps_of_several(step: Callable[..., State]) -> Callable[..., State]:
+  """`step` of several heads in one program: every argument has a leading axis of heads.
+
+  `head['active']` is False for one whose steps are done: its state stays as it is.
+  """
+
+  def one(state: State, batch: dict[str, Any], head: dict[str, Any]) -> State:
+    return jax.tree.map(
+      lambda new, old: jnp.where(head['active'], new, old), step(state, batch, head), state
+    )
+
+  return jax.vmap(one)

@@ -88,7 +88,7 @@ def test_evaluate_refuses_another_key(tmp_path, monkeypatch, capsys):
 
 def toy_config():
   config = toys.config(train__total_steps=4)
-  config['data'] = dict(dir='', train='toy:a', validation='toy:b', test=('toy:c',))
+  config['data'] = dict(dir='', train='toy:a', folds='', validation='toy:b', test=('toy:c',))
   return config
 
 

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from emo_jax import coverage, evaluate, experiment, input_pipeline, predictions, run_report, train
+from emo_jax import (
+  coverage,
+  evaluate,
+  experiment,
+  input_pipeline,
+  predictions,
+  run_report,
+  train,
+  training_clips,
+)
 from emo_jax.corpora import Split
 from emo_jax.errors import UserError, exit_status
 from emo_jax.video import clip as clip_lib
@@ -130,7 +139,7 @@ def test_by_default_marked_clips_are_learnt_from_as_if_there_were_no_limit(tmp_p
   survey = input_pipeline.survey(with_poor_clips(), 'emotion')
   for limit in (0.0, 1.0):
     config = toys.config(min_coverage__face=limit)
-    assert train.clips_to_learn_from(config, survey, 'toy:train')[0].tolist() == [*range(44)]
+    assert training_clips.choose(config, survey, 'toy:train')[0].tolist() == [*range(44)]
 
 
 def test_dropped_clips_are_as_if_they_were_not_there_after_a_kill_too(tmp_path, capsys):

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from emo_jax import hypotheses
+from emo_jax import controls, hypotheses
 
 
 def scores(**changed):
   """Every arm at 0.5 macro F1 and wAcc on five seeds but for those named by arm and segment."""
   even = {'macro_f1': [0.5] * 5, 'wacc': [1 / 7] * 5}
-  arms = {arm: {s: dict(even) for s in entry[3]} for arm, entry in hypotheses.ARMS.items()}
+  arms = {arm: {s: dict(even) for s in entry[3]} for arm, entry in controls.ARMS.items()}
   for name, values in changed.items():
     arm, segment = name.split('__')
     arms[arm][segment]['macro_f1'] = values

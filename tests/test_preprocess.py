@@ -114,7 +114,7 @@ def hand(rng, frames=3):
 
 def test_hands_stand_on_the_wrist_with_the_middle_finger_up():
   points, score = hand(np.random.default_rng(2))
-  xy = preprocess.canonical_hands(points, score).reshape(3, 2, 21, 2)
+  xy = preprocess.hand_features(points, score).reshape(3, 2, 21, 2)
   np.testing.assert_allclose(xy[:, :, 0], 0, atol=1e-6)
   np.testing.assert_allclose(xy[:, :, 9], np.broadcast_to([0.0, 1.0], (3, 2, 2)), atol=1e-5)
 
@@ -126,7 +126,7 @@ def test_hands_do_not_change_when_the_picture_is_shifted_scaled_or_turned():
   moved = points.copy()
   moved[..., :2] = 1.7 * points[..., :2] @ rotation.T + [30, -50]
   np.testing.assert_allclose(
-    preprocess.canonical_hands(moved, score), preprocess.canonical_hands(points, score), atol=1e-3
+    preprocess.hand_features(moved, score), preprocess.hand_features(points, score), atol=1e-3
   )
 
 
@@ -148,8 +148,8 @@ def test_hands_under_any_similarity(angle, scale, shift, mirror, seed):
   points[..., 9, :2] = points[..., 0, :2] + [60, -80]  # a palm of 100 pixels
   moved = points.copy()
   moved[..., :2] = transformed(points[..., :2], angle, scale, shift, mirror)
-  expected = preprocess.canonical_hands(points, score).reshape(3, 2, 21, 2)
-  found = preprocess.canonical_hands(moved, score).reshape(3, 2, 21, 2)
+  expected = preprocess.hand_features(points, score).reshape(3, 2, 21, 2)
+  found = preprocess.hand_features(moved, score).reshape(3, 2, 21, 2)
   # A mirrored hand has mirrored x; wrist and middle finger stay on the axis.
   np.testing.assert_allclose(found, expected * [-1 if mirror else 1, 1], atol=5e-3)
   np.testing.assert_allclose(found[:, :, 9], np.broadcast_to([0, 1], (3, 2, 2)), atol=1e-4)
@@ -162,7 +162,7 @@ def test_hands_under_any_similarity(angle, scale, shift, mirror, seed):
 def test_absent_hands_are_zeros_and_nothing_overflows(absent, scale):
   points, score = hand(np.random.default_rng(5))
   score[np.reshape(absent, (3, 2))] = 0
-  found = preprocess.canonical_hands(points * np.float32(scale), score).reshape(3, 2, 42)
+  found = preprocess.hand_features(points * np.float32(scale), score).reshape(3, 2, 42)
   assert found.dtype == np.float32 and np.isfinite(found).all()
   assert not found[score == 0].any()
   assert (found[score > 0].any(axis=-1) == (scale >= 1)).all()
@@ -172,7 +172,7 @@ def test_absent_and_degenerate_hands_are_zeros():
   points, score = hand(np.random.default_rng(4))
   score[0, 1] = 0
   points[1, 0, 9] = points[1, 0, 0]
-  found = preprocess.canonical_hands(points, score).reshape(3, 2, 42)
+  found = preprocess.hand_features(points, score).reshape(3, 2, 42)
   assert not found[0, 1].any() and not found[1, 0].any()
   assert found[0, 0].any() and found[1, 1].any()
   assert np.isfinite(found).all()

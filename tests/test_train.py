@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from emo_jax import inference, input_pipeline, train, weights
+from emo_jax import inference, initial_weights, input_pipeline, train, training_clips, weights
 from emo_jax.errors import UserError
 from tests import toys
 
@@ -173,7 +173,7 @@ def test_eanwh_starts_as_ean_when_it_begins_from_its_weights(tmp_path):
   face = inference.build_model(toys.config(model__hidden=(512, 256), model__inputs=('face',)))
   both = inference.build_model(whole)
   fresh = inference.initial_params(both, 0, input_pipeline.STREAM_WIDTHS)
-  started = train.with_initial_weights(fresh, str(path), 'emotion')
+  started = initial_weights.converted(fresh, str(path), 'emotion', both, toys.KEY)
   x = rng.standard_normal((2, 10, 596)).astype(np.float32)
   streams = dict(face=x[..., :512], hands=x[..., 512:])
   batch = dict(streams=streams, length=dict(face=np.array([10, 10]), hands=np.array([10, 10])))
@@ -187,11 +187,11 @@ def test_eanwh_starts_as_ean_when_it_begins_from_its_weights(tmp_path):
     small = inference.initial_params(
       inference.build_model(toys.config()), 0, input_pipeline.STREAM_WIDTHS
     )
-    train.with_initial_weights(small, str(path), 'emotion')
+    initial_weights.converted(small, str(path), 'emotion', both, toys.KEY)
 
 
 def test_balanced_weights_make_every_class_weigh_the_same():
   label = np.array([0] * 6 + [1] * 3 + [2])
-  weights = train.class_weights(label, 4, 'balanced')
+  weights = training_clips.class_weights(label, 4, 'balanced')
   assert weights.tolist() == pytest.approx([10 / 24, 10 / 12, 10 / 4, 0])
-  assert train.class_weights(label, 4, 'none').tolist() == [1, 1, 1, 1]
+  assert training_clips.class_weights(label, 4, 'none').tolist() == [1, 1, 1, 1]

@@ -14,11 +14,15 @@ KEY = provenance.compatibility_key(
 )
 
 
-def clip(rng: np.random.Generator, clip_id: str, frames: int, label: int) -> dict:
+def clip(
+  rng: np.random.Generator, clip_id: str, frames: int, label: int, signer: str = 'somebody'
+) -> dict:
   """One stored example; the label shows in the face."""
   face = np.maximum(rng.standard_normal((frames, 512)) + 2 * (np.arange(512) % 7 == label), 0)
   return dict(
     id=clip_id.encode(),
+    signer=signer.encode(),
+    utterance=clip_id.encode(),
     face=face.astype(np.float32),
     face_present=np.ones(frames, bool),
     hand_points=rng.uniform(0, 400, (frames, 2, 21, 3)).astype(np.float32),
@@ -29,10 +33,11 @@ def clip(rng: np.random.Generator, clip_id: str, frames: int, label: int) -> dic
 
 
 def split(count: int = 45, seed: int = 0, spec: str = 'toy:train') -> Split:
-  """Clips of 4 to 25 frames; the last one has no face."""
+  """Clips of 4 to 25 frames by three signers, `spec`-0 to -2; the last one has no face."""
   rng = np.random.default_rng(seed)
   clips = [
-    clip(rng, f'{spec}-{i}', int(rng.integers(4, 26)), int(rng.integers(7))) for i in range(count)
+    clip(rng, f'{spec}-{i}', int(rng.integers(4, 26)), int(rng.integers(7)), f'{spec}-{i % 3}')
+    for i in range(count)
   ]
   clips[-1]['face_present'][:] = False
   return Split(spec, clips, KEY, ('emotion',))

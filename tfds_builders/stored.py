@@ -91,19 +91,43 @@ def parts(source: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[d
 
   Of stored ones nothing else is parsed, which is five times as fast.
   """
-  info = getattr(source, 'dataset_info', None)
-  if info is None:  # a list
-    yield from source
-    return
-  few = tfds.features.FeaturesDict({name: info.features[name] for name in fields})
-  for i in range(len(source)):
-    yield few.deserialize_example_np(source.data_source[i])
+  pieces = source.pieces if isinstance(source, Selection) else [(source, range(len(source)))]
+  for piece, indices in pieces:
+    info = getattr(piece, 'dataset_info', None)
+    if info is None:  # a list
+      yield from (piece[i] for i in indices)
+      continue
+    few = tfds.features.FeaturesDict({name: info.features[name] for name in fields})
+    for i in indices:
+      yield few.deserialize_example_np(piece.data_source[i])
 
 
 def groups(source: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
   """Signer and utterance of every example, in stored order: what is to be left out together."""
   fields = ('signer', 'utterance')
   return [tuple(e[name].decode() for name in fields) for e in parts(source, fields)]
+
+
+class Selection(Sequence):
+  """Some examples of one or more sources, one after the other.
+
+  Attributes:
+    pieces: each source, no Selection itself, with the indices of its examples.
+  """
+
+  def __init__(self, pieces: Sequence[tuple[Sequence[dict[str, Any]], Sequence[int]]]):
+    self.pieces = list(pieces)
+    self._ends = list(itertools.accumulate(len(indices) for _, indices in self.pieces))
+
+  def __len__(self) -> int:
+    return self._ends[-1] if self._ends else 0
+
+  def __getitem__(self, index: int) -> dict[str, Any]:
+    if not 0 <= index < len(self):
+      raise IndexError(index)
+    at = bisect.bisect_right(self._ends, index)
+    source, indices = self.pieces[at]
+    return source[indices[index - (self._ends[at - 1] if at else 0)]]
 
 
 class _Records:

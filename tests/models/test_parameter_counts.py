@@ -16,12 +16,39 @@ from emo_jax.config_flags import load_config
 from emo_jax.models import mtcnn, resnet
 
 # EAN and EANwH: the reference's Keras model at 512 and 596 inputs; at 84 inputs and 2 labels.
-HEADS = {'ean': 2_888_455, 'eanwh': 3_060_487, 'jsl_handedness': 2_010_626}
+EAN, EANWH = 2_888_455, 3_060_487
+HEADS = {
+  'ean': EAN,
+  'eanwh': EANWH,
+  'jsl_handedness': 2_010_626,
+  'table1_non_signers': EAN,
+  'table1_a_tea': EAN,
+  'table2_non_signers': EAN,
+  'table2_a_tea': EAN,
+  'table3_full': EAN,
+  'table3_random_2s': EAN,
+  'table3_random_2s_trained': EAN,
+  'table3_last_2s': EAN,
+  'table3_last_2s_trained': EAN,
+  'table4_ean': EAN,
+  'table4_eanwh': EANWH,
+  'table5_ean': EAN,
+  'table5_ean_last_2s': EAN,
+  'table5_eanwh': EANWH,
+  'table5_eanwh_loso': EANWH,
+  'table6_eanwh': EANWH,
+  'table6_eanwh_folds': EANWH,
+  'table7_eanwh': EANWH,
+  # Ten categories take 3 x 257 parameters more than seven, three of sentiment 4 x 257 fewer.
+  'emosign_expression_eanwh': EANWH + 3 * 257,
+  'emosign_sentiment_eanwh': EANWH,
+  'emosign_sentiment3_eanwh': EANWH - 4 * 257,
+}
 
 # The backbone with its 7-way layer and batch norm statistics (EMO-AffectNet); MTCNN's three
 # networks as in the original release.
 NETWORKS = {'FaceBackbone': 24_613_831, 'PNet': 6_632, 'RNet': 100_178, 'ONet': 389_040}
-PARTS = {'Model', 'Block', 'PReLU'}  # counted above as heads, or within a network
+PARTS = {'Model', 'StaticModel', 'Block', 'PReLU'}  # counted above as heads, or within a network
 
 
 def count(tree) -> int:

@@ -115,7 +115,7 @@ def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys):
 def test_training_batches_pass_the_line_on(data):
   split = corpora.open_split('ejsl:a', data)
   flip(file_of(data, 'a'))
-  recipe = input_pipeline.Recipe('emotion', {}, 'full', 'hold', 'windows', 4, 1, 0)
+  recipe = input_pipeline.Recipe('emotion', {}, 'full', 'hold', 'canonical', 'windows', 4, 1, 0)
   batches = input_pipeline.training_batches(split, recipe, 64, np.arange(3))
   with pytest.raises(UserError, match='is damaged'):
     next(batches)

@@ -1,0 +1,24 @@
+"""EmoSign's benchmark, ten categories: EANwH's features, cross-validated by signer.
+
+  python -m emo_jax.main --config=configs/emosign_expression_eanwh.py --config.data.dir=DATA
+
+Needs emosign/single in DATA; the synthetic corpus has no such labels. A fold per signer, the next
+one selected on. EmoSign's own baselines are asked without training. A minute on 2 cores.
+"""
+
+from configs import eanwh
+from emo_jax import published
+
+
+def get_config():
+  """configs/eanwh.py, for this row."""
+  config = eanwh.get_config()
+  with config.unlocked():
+    config.name, config.row = 'emosign_expression_eanwh', 'emosign_expression/eanwh'
+    config.paper = published.beside(config.row)
+    config.task = 'expression'
+    config.data.train, config.data.validation, config.data.test = '', '', ()
+    config.embedded.train, config.embedded.validation, config.embedded.test = '', '', ()
+    config.data.folds, config.embedded.folds = 'emosign/single:all', ''
+    config.folds.validation = 'next'
+  return config.lock()

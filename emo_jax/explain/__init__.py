@@ -1,0 +1,1 @@
+"""What a run looks at: contributions of face and hands to its decisions, over time."""

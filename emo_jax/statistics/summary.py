@@ -1,0 +1,36 @@
+"""What a report says of the uncertainty of an evaluation's scores."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from emo_jax.errors import UserError
+from emo_jax.predictions import Prediction
+from emo_jax.statistics import bootstrap
+from emo_jax.statistics.calibration import calibration
+from emo_jax.statistics.clips import scored
+from emo_jax.statistics.signers import per_signer
+
+
+def summary(
+  predictions: Sequence[Prediction], task: str, corpus: str, draws: int = bootstrap.DRAWS
+) -> dict[str, Any]:
+  """The statistics of an evaluation, ready for JSON.
+
+  Returns:
+    `draws`, `resampled` (what, in words), `units` (how many of them), `intervals` (name -> [low,
+    high]), `per_signer` and `calibration`; or `unknown` alone, the reason: no clip is labelled,
+    signers or utterances are unknown, or all clips are of one unit.
+  """
+  try:
+    clips = scored(predictions, task, corpus)
+    intervals = bootstrap.intervals(clips, draws)
+  except UserError as reason:
+    return dict(unknown=str(reason))
+  return dict(
+    draws=draws,
+    resampled=clips.resampled,
+    units=len(clips.stratum),
+    intervals={name: list(ends) for name, ends in intervals.items()},
+    per_signer=per_signer(clips),
+    calibration=calibration(clips),
+  )

@@ -1,0 +1,194 @@
+"""One head in training: its clips, what it is selected on, its log and its checkpoints."""
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+import optax
+
+from emo_jax import (
+  corpora,
+  coverage,
+  inference,
+  initial_weights,
+  input_pipeline,
+  labels,
+  metrics,
+  optimizers,
+  parallel,
+  predictions,
+  run_dir,
+  train_step,
+  training_clips,
+)
+from emo_jax.checkpoints import Checkpoints
+from emo_jax.errors import UserError
+from emo_jax.members import Member
+from emo_jax.train_step import NEVER, State
+
+
+@dataclasses.dataclass(frozen=True)
+class Common:
+  """What all heads of a run share.
+
+  Attributes:
+    config: of the run.
+    devices: that each step is spread over.
+    model, optimizer: by the config.
+    predict: compiled once for all of them.
+  """
+
+  config: Mapping[str, Any]
+  devices: list[jax.Device]
+  model: nn.Module
+  optimizer: optax.GradientTransformation
+  predict: inference.Predictor
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+  """What the training of a head ends with.
+
+  Attributes:
+    params: the selected ones, on the host.
+    step: at which they were reached.
+    temperature: fitted on the validation split; 1 without one.
+    clips: how many were learnt from and why (`training_clips.choose`).
+  """
+
+  params: Any
+  step: int
+  temperature: float
+  clips: dict[str, Any]
+
+
+def total_steps(config: Mapping[str, Any], steps_per_epoch: int) -> int:
+  """How long to train, from `total_epochs` or `total_steps`, whichever is not 0."""
+  how = config['train']
+  return how['total_steps'] or max(1, round(how['total_epochs'] * steps_per_epoch))
+
+
+class Validation:
+  """Clips of unseen signers: what selection and temperature are decided on, over the segment that
+  is trained on."""
+
+  def __init__(self, config: Mapping[str, Any], split: corpora.Split, common: Common):
+    self._task, self._split, self._common = config['task'], split, common
+    self._aggregate = config['eval']['aggregate']
+    segment = config['train']['segment']
+    self._how = inference.recipe(config, 'eval', len(common.devices), segment)
+    survey = input_pipeline.survey(split, self._task)
+    self._frames = survey.frames
+    if config['select'] == 'best_val' and (survey.label == labels.UNKNOWN).all():
+      raise UserError(
+        f'no clip of {split.spec} has a label of {self._task} to select on: use another '
+        'config.data.validation or --config.select=last'
+      )
+
+  def score(self, params: Any) -> dict[str, Any]:
+    """Scores of parameters that every device has a copy of."""
+    found = self._common.predict(params, self._split, self._how, self._frames)
+    return predictions.score(found, self._task)
+
+  def temperature(self, params: Any) -> float:
+    """The temperature of parameters on the host; 1 where shares of decisions are no likelihood."""
+    if self._aggregate != 'mean':
+      return 1.0
+    copies = parallel.replicate(params, self._common.devices)
+    found = self._common.predict(copies, self._split, self._how, self._frames)
+    p, true = predictions.arrays(found, self._task)
+    known = true != labels.UNKNOWN
+    return metrics.fit_temperature(p[known], true[known])
+
+
+class Head:
+  """One head on its way: its clips, its state on the host, its log and its checkpoints."""
+
+  def __init__(self, common: Common, workdir: Path, member: Member, members: int):
+    own = {**common.config, 'seed': member.seed}
+    self.member, self._config, self._folder = member, own, member.folder(workdir)
+    self.how = inference.recipe(own, 'train', len(common.devices))
+    survey = input_pipeline.survey(member.train, self.how.task)
+    self.keep, self.clips = training_clips.choose(own, survey, member.train.spec)
+    self.frames = survey.frames
+    low = coverage.low_text(self.clips['min_coverage'], self.clips['low_coverage'])
+    title = f'{member.name}: ' if member.name else ''
+    print(
+      f'{title}training on {len(self.keep)} of {self.clips["clips"]} clips of '
+      f'{member.train.spec}; low coverage: {self.clips["n_low_coverage"]} marked ({low}), '
+      f'{coverage.CHOICES[self.clips["choice"]]}'
+      + (f' (one of {members} heads)' if members > 1 else ''),
+      file=sys.stderr,
+    )
+    self.per_epoch = -(-len(self.keep) // self.how.batch_size)
+    self.steps = total_steps(own, self.per_epoch)
+    rate = optimizers.schedule(own['optim'], self.steps)
+    self.rates = np.asarray(jax.jit(rate)(np.arange(self.steps)), np.float32)
+    self.weights = training_clips.class_weights(
+      survey.label[self.keep], len(labels.names(self.how.task)), own['train']['class_weights']
+    )
+    self._validation = member.validation and Validation(own, member.validation, common)
+    params = initial_weights.params(own, common.model, member.train.key)
+    self.state = train_step.initial_state(params, common.optimizer)
+    self._best = dict(params=params, score=np.float32(-1), step=np.int32(0))
+    self._checkpoints = Checkpoints(self._folder / 'checkpoints')
+
+  def begin(self, frames: int) -> int:
+    """Restores what was kept; clips are padded to `frames`. Returns the steps done."""
+    self.batches = input_pipeline.training_batches(self.member.train, self.how, frames, self.keep)
+    if self._checkpoints.latest_step() is not None:
+      restored = self._checkpoints.restore(dict(state=self.state, best=self._best), self.batches)
+      self.state, self._best = restored['state'], restored['best']
+      print(f'resuming at step {int(self.state.step)}', file=sys.stderr)
+    first = int(self.state.step)
+    self.log = run_dir.MetricsLog(self._folder, first)
+    return first
+
+  def settings(self, step: int) -> dict[str, Any]:
+    """What the training step is told of the head, as numpy."""
+    return dict(
+      seed=np.uint32(self.member.seed),
+      class_weights=self.weights,
+      rate=self.rates[min(step, self.steps) - 1],
+      active=np.bool_(step <= self.steps),
+    )
+
+  def validate(self, step: int, params: Any) -> None:
+    """Scores the parameters, of which every device has a copy, and keeps them if they are best."""
+    if self._validation:
+      score = self._validation.score(params)
+      shown = {f'validation/{k}': score[k] for k in ('macro_f1', 'wacc', 'accuracy', 'nll')}
+      self.log.write(step, epoch=step / self.per_epoch, **shown)
+      value = np.float32(score['macro_f1'] or 0)
+      print(f'step {step}/{self.steps}  validation macro F1 {value:.4f}', file=sys.stderr)
+    else:
+      value = np.float32(0)
+    if self._config['select'] == 'last' or value > self._best['score']:
+      self._best = dict(params=parallel.first(params), score=value, step=np.int32(step))
+
+  def save(self, step: int, state: State) -> None:
+    """Keeps a state on the host."""
+    self._checkpoints.save(step, dict(state=state, best=self._best), self.batches)
+
+  def require_finite(self, bad_step: int) -> None:
+    """Raises UserError naming the first step whose loss was not finite."""
+    if bad_step != NEVER:
+      self._checkpoints.close()
+      raise UserError(
+        f'the loss is not finite at step {bad_step}; stopped (last checkpoint: '
+        f'{self._checkpoints.latest_step() or "none"}). Lower config.optim.learning_rate or look '
+        'at the features, and start in a new workdir'
+      )
+
+  def end(self) -> Fitted:
+    """Closes its files and fits the temperature."""
+    self.log.close()
+    self._checkpoints.close()
+    best = self._best
+    temperature = self._validation.temperature(best['params']) if self._validation else 1.0
+    return Fitted(best['params'], int(best['step']), temperature, self.clips)

@@ -1,0 +1,1 @@
+"""Vision language models as peers, asked through any server with OpenAI's chat completions."""
