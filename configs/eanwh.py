@@ -32,7 +32,8 @@ def get_config():
   # Least share of a clip's frames, of all of them, with a face and with at least one hand (0: no
   # limit). Clips below are marked: train.low_coverage keeps or drops them, scores count them all.
   config.min_coverage = dict(face=0.5, hands=0.0)
-  config.init_weights = ''  # a converted .safetensors to start the head from; hands start at zero
+  config.init_weights = ''  # a converted .safetensors to start the head from
+  config.hand_start = 'zero'  # the hands' inputs, which it lacks: EAN itself at first; or 'fresh'
 
   config.data = dict(
     dir='',

@@ -23,5 +23,6 @@ def get_config():
     config.embedded.test = ('signsim:ejsl_like',)
     # No training: the public weights as they are. The synthetic corpus has none and trains them.
     config.data.train = config.data.validation = ''
-    config.embedded.train = 'signsim:nonsigners'
+    config.embedded.train, config.embedded.validation = 'signsim:nonsigners', ''
+    config.select = 'last'
   return config.lock()

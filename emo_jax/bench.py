@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from emo_jax import experiment, inference, parallel
+from emo_jax import finished_runs, inference, parallel
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.models import resnet
 from emo_jax.video import engines, extractor, following, hand_model, sampling
@@ -175,7 +175,7 @@ def embed(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def precision(arguments: argparse.Namespace) -> dict[str, Any]:
   """What bfloat16 changes against float32: features, and probabilities of a finished run."""
-  finished = experiment.open_run(Path(arguments.checkpoint))
+  finished = finished_runs.open_single(Path(arguments.checkpoint))
   alone = inference.one_by_one(finished.config)
   trained = inference.Trained(alone, finished.params, finished.report['temperature'])
   found: dict[str, list] = {}

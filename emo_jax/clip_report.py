@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from emo_jax import (
-  experiment,
   files,
   inference,
   labels,
@@ -18,6 +17,7 @@ from emo_jax import (
   signing,
   timeline,
 )
+from emo_jax.finished_runs import Finished
 from emo_jax.predictions import Prediction
 from emo_jax.video import clip as clip_lib
 from emo_jax.video import overlay
@@ -33,7 +33,7 @@ def caveats(result: Mapping[str, Any], key: Mapping[str, str]) -> list[str]:
 class ClipReport:
   """Reports on videos, one after the other, with a finished run's model."""
 
-  def __init__(self, run: experiment.Finished, key: Mapping[str, str], out: Path, overlays: bool):
+  def __init__(self, run: Finished, key: Mapping[str, str], out: Path, overlays: bool):
     """Takes the run, the key of the videos' features, and whether overlays are wanted in `out`."""
     alone = inference.one_by_one(run.config)
     temperature = run.report['temperature']

@@ -11,6 +11,7 @@ _CHOICES = {
   'temporal': ('windows', 'sequence'),
   'model.kind': ('lstm', 'static'),
   'hand_frame': preprocess.HAND_FRAMES,
+  'hand_start': ('zero', 'fresh'),
   'folds.validation': ('none', 'next'),
   'no_face': preprocess.NO_FACE,
   'train.low_coverage': coverage.CHOICES,
@@ -132,6 +133,15 @@ def _check_model(config: Mapping[str, Any]) -> None:
   if not set(frozen) < {'lstm1', 'lstm2', 'logits'}:
     raise UserError(
       f'config.train.freeze is {frozen}; it must name some, not all, of lstm1, lstm2, logits'
+    )
+  if 'lstm1' in frozen and config['init_weights'] and 'hands' in inputs:
+    raise UserError(
+      'config.train.freeze holds lstm1, whose inputs from the hands init_weights does not have: '
+      'they would never be learnt'
+    )
+  if config['model']['kind'] == 'static' and config['data']['train']:
+    raise UserError(
+      "config.model.kind is 'static', which has nothing to train: set data.train to ''"
     )
   if config['model']['kind'] == 'static' and config['temporal'] != 'sequence':
     raise UserError(

@@ -18,8 +18,17 @@ def load_config(path: str) -> config_dict.ConfigDict:
   """`get_config()` of a config file; `FILE.py:ARG` calls `get_config(ARG)`.
 
   Raises:
-    UserError: no such file, with the configs that lie beside it.
+    UserError: no such file, with the configs that lie beside it, or it is no config.
   """
+  return _call(path, 'get_config')
+
+
+def load_grid(path: str) -> dict[str, tuple[Any, ...]]:
+  """`get_grid()` of a config file: field -> values. Raises UserError as `load_config`."""
+  return _call(path, 'get_grid')
+
+
+def _call(path: str, function: str) -> Any:
   file, _, argument = path.partition(':')
   spec = importlib.util.spec_from_file_location('config', file)
   if not Path(file).is_file() or spec is None or spec.loader is None:
@@ -31,7 +40,7 @@ def load_config(path: str) -> config_dict.ConfigDict:
     sys.path.append(root)  # configs import each other, from wherever the command is given
   try:
     spec.loader.exec_module(module)
-    return module.get_config(*([argument] if argument else []))
+    return getattr(module, function)(*([argument] if argument else []))
   except Exception as error:
     raise UserError(f'{file} is no config: {type(error).__name__}: {error}') from error
 

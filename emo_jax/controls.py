@@ -58,7 +58,7 @@ def run_arm(arm: str, config: Mapping[str, Any], workdir: Path) -> dict[str, dic
   Returns:
     Entries of `evals` by segment.
   """
-  finished = (workdir / 'report.json').exists()
+  finished = experiment.is_finished(config, workdir)
   result = run_report.read(workdir) if finished else experiment.run(config, workdir)
   corpus, _ = corpora.parse(config['data']['test'][0])
   found = {}

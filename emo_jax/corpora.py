@@ -151,10 +151,15 @@ def joined(one: Split, other: Split) -> Split:
   )
 
 
+def same_builder(one: str, other: str) -> bool:
+  """Are two specs of one builder, if of other configs?"""
+  return parse(one)[0].split('/')[0] == parse(other)[0].split('/')[0]
+
+
 def share_clips(one: Split, other: Split) -> bool:
   """Do two splits hold the same clips, by their ids where they are of two configs of a corpus?"""
   (name, _), (other_name, _) = parse(one.spec), parse(other.spec)
-  if name == other_name or name.split('/')[0] != other_name.split('/')[0]:
+  if name == other_name or not same_builder(one.spec, other.spec):
     return overlap(one.spec, other.spec)
   if name.split('/')[0] == EMBEDDED:  # ids of other seeds are other clips
     return False

@@ -1,6 +1,6 @@
 """A run from config to report: train its heads, score the test splits, write tables and figures."""
 
-import dataclasses
+import hashlib
 import itertools
 import os
 import sys
@@ -20,39 +20,19 @@ from emo_jax import (
   run_report,
   train,
 )
-from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError, require
+from emo_jax.finished_runs import (
+  has_seen,
+  heads_of,
+  open_run,
+  open_split_for,
+  refuse_folds,
+  trained_where,
+)
 from emo_jax.members import Member
 from emo_jax.predictions import Prediction
 from emo_jax.statistics import summary
 from emo_jax.training_head import Fitted
-
-
-@dataclasses.dataclass(frozen=True)
-class Finished:
-  """A finished run.
-
-  Attributes:
-    config: of the run.
-    report: contents of `report.json`.
-    heads: what its training ended with, by `Member.name`.
-  """
-
-  config: dict[str, Any]
-  report: dict[str, Any]
-  heads: dict[str, Any]
-
-  @property
-  def params(self) -> Any:
-    """Of the selected model, on the host; of several heads the first one's."""
-    return next(iter(self.heads.values()))
-
-  def trained(self) -> list[inference.Trained]:
-    """Every head, ready to predict."""
-    return [
-      inference.Trained({**self.config, 'seed': head['seed']}, params, head['temperature'])
-      for head, params in zip(_heads(self), self.heads.values(), strict=True)
-    ]
 
 
 def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None) -> dict[str, Any]:
@@ -72,8 +52,7 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
   """
   config_check.check(config)
   names, data_dir = _names_of_corpora(config)
-  specs = [names[part] for part in ('train', 'folds', 'validation') if names[part]]
-  specs += names['test']
+  specs = _specs(names)
   for one, other in itertools.combinations(specs, 2):
     if corpora.overlap(one, other):
       _refuse_shared(one, other)
@@ -83,14 +62,7 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
   for one, other in itertools.combinations(opened.values(), 2):
     if corpora.share_clips(one, other):
       _refuse_shared(one.spec, other.spec)
-  used = dict(
-    train=names['train'],
-    folds=names['folds'],
-    validation=names['validation'],
-    clips=[len(split.source) for split in opened.values()],
-    features=opened[specs[0]].key,
-  )
-  run_dir.claim(workdir, config, used)
+  run_dir.claim(workdir, config, _used(config, names, opened))
   training, folded, validation = (
     opened.get(names[part]) for part in ('train', 'folds', 'validation')
   )
@@ -100,10 +72,47 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
   return finish(config, workdir, training, validation, tests, trained_in)
 
 
+def is_finished(config: Mapping[str, Any], workdir: Path) -> bool:
+  """Has this run ended in its workdir? Raises UserError if another has, or one on other data."""
+  if not (workdir / 'report.json').exists():
+    return False
+  names, data_dir = _names_of_corpora(config)
+  opened = {spec: corpora.open_split(spec, data_dir) for spec in _specs(names)}
+  run_dir.claim(workdir, config, _used(config, names, opened))
+  return True
+
+
+def _specs(names: Mapping[str, Any]) -> list[str]:
+  """Of everything a run reads, what it learns from first."""
+  return [names[p] for p in ('train', 'folds', 'validation') if names[p]] + [*names['test']]
+
+
+def _used(
+  config: Mapping[str, Any], names: Mapping[str, Any], opened: Mapping[str, corpora.Split]
+) -> dict[str, Any]:
+  """What a run reads, for its `config.json`: the same config on other data is another run."""
+  path = config['init_weights']
+  return dict(
+    train=names['train'],
+    folds=names['folds'],
+    validation=names['validation'],
+    clips={spec: len(split.source) for spec, split in opened.items()},
+    labelled_by={spec: split.labelled_by for spec, split in opened.items() if split.labelled_by},
+    features=next(iter(opened.values())).key,
+    init_weights=hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    if path and Path(path).is_file()
+    else '',
+  )
+
+
 def _names_of_corpora(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Path]:
   """The specs of a run's corpora, real or embedded, and where they lie."""
   wanted = config['data']
-  leading = wanted['train'] or wanted['folds'] or wanted['test'][0]
+  if not _specs(wanted):
+    raise UserError(
+      f'{config["name"]} names no corpus: give config.data.train, .folds or .test one'
+    )
+  leading = _specs(wanted)[0]
   data_dir, embedded = corpora.locate(wanted['dir'], leading)
   names = config['embedded' if embedded else 'data']
   if not (names['train'] or names['folds'] or names['test']):
@@ -135,7 +144,7 @@ def finish(
   """`run` from the point where its splits are open and its workdir is claimed, without folds."""
   heads = members.repeated(config, training, validation) if training else []
   if trained_in:
-    fitted = _fitted_in(trained_in, config)
+    fitted = _fitted_in(trained_in, config, workdir)
   elif heads:
     fitted = train.fit_all(config, workdir, heads)
   else:
@@ -173,7 +182,10 @@ def cross_validate(
     also: clips that every head learns from besides.
   """
   folds, heads = members.cross_validated(config, corpus, also)
-  fitted = _fitted_in(trained_in, config) if trained_in else train.fit_all(config, workdir, heads)
+  if trained_in:
+    fitted = _fitted_in(trained_in, config, workdir)
+  else:
+    fitted = train.fit_all(config, workdir, heads)
   result = _result(config, workdir, heads, fitted, trained_in)
   own = f'{corpus.spec} without the tested fold'
   result |= dict(
@@ -220,12 +232,13 @@ def _result(
         seed=head.seed,
         step=one.step,
         temperature=one.temperature,
+        selected_score=one.score,
         learnt_from=one.clips['learnt_from'],
       )
       for head, one in zip(heads, fitted, strict=True)
     ],
     folds=[],
-    trained_in=os.path.relpath(trained_in, workdir) if trained_in else '',
+    trained_in=os.path.relpath(trained_where(trained_in), workdir) if trained_in else '',
     provenance=dict(key),
     information=provenance.information(),
     evals=[],
@@ -245,11 +258,13 @@ def _trained(
   ]
 
 
-def _fitted_in(trained_in: Path, config: Mapping[str, Any]) -> list[Fitted]:
+def _fitted_in(trained_in: Path, config: Mapping[str, Any], workdir: Path) -> list[Fitted]:
   """The heads of a finished run. Raises UserError if its training is not that of the config."""
   there = open_run(trained_in)
+  wanted = {**config, 'used': run_dir.read_config(workdir).get('used', {})}
   one, other = (
-    run_dir.flatten(run_dir.plain(config_check.training_part(c))) for c in (there.config, config)
+    run_dir.flatten(run_dir.plain(config_check.training_part(c) | dict(used=_used_in_training(c))))
+    for c in (there.config, wanted)
   )
   different = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
   if different:
@@ -260,31 +275,25 @@ def _fitted_in(trained_in: Path, config: Mapping[str, Any]) -> list[Fitted]:
     )
   clips = there.report['training_clips']
   return [
-    Fitted(params, head['step'], head['temperature'], clips | dict(learnt_from=head['learnt_from']))
-    for head, params in zip(_heads(there), there.heads.values(), strict=True)
+    Fitted(
+      params,
+      head['step'],
+      head['temperature'],
+      head['selected_score'],
+      clips | dict(learnt_from=head['learnt_from']),
+    )
+    for head, params in zip(heads_of(there.config, there.report), there.heads.values(), strict=True)
   ]
 
 
-def _heads(run: Finished) -> list[dict[str, Any]]:
-  return heads_of(run.config, run.report)
-
-
-def heads_of(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[dict[str, Any]]:
-  """What a report says of its heads; those of earlier versions had one."""
-  one = dict(name='', seed=config['seed'], step=result['selected_step'], learnt_from=0)
-  return result.get('heads') or [one | dict(temperature=result['temperature'])]
-
-
-def open_run(workdir: Path) -> Finished:
-  """Opens a finished run. Raises UserError if there is none or it has not finished."""
-  config = run_dir.read_config(workdir)
-  result = run_report.read(workdir)
-  root = workdir / result.get('trained_in', '')
-  params = {}
-  for head in heads_of(config, result):
-    folder = root / 'heads' / head['name'] if head['name'] else root
-    params[head['name']] = Checkpoints(folder / 'checkpoints').restore_state()['best']['params']
-  return Finished(config, result, params)
+def _used_in_training(config: Mapping[str, Any]) -> dict[str, Any]:
+  """What `config.json` says was read, without the tests."""
+  used = config.get('used', {})
+  learnt = [used.get(part) for part in ('train', 'folds', 'validation')]
+  part = {k: used.get(k) for k in ('train', 'folds', 'validation', 'features', 'init_weights')}
+  for name in ('clips', 'labelled_by'):
+    part[name] = {spec: v for spec, v in used.get(name, {}).items() if spec in learnt}
+  return part
 
 
 def score(
@@ -330,25 +339,6 @@ def _scored(
   return entry
 
 
-def open_split_for(run: Finished, spec: str, data_dir: str) -> corpora.Split:
-  """A split that a finished run is to read, from where its own were looked for unless named.
-
-  Raises:
-    UserError: as `corpora.open_split`, or its features may not be mixed with the run's.
-  """
-  where, _ = corpora.locate(data_dir or run.config['data']['dir'], spec)
-  split = corpora.open_split(spec, where)
-  corpora.require_mixable(run.report['provenance'], split)
-  return split
-
-
-def has_seen(result: Mapping[str, Any], spec: str) -> bool:
-  """Was a run, by its report, trained or selected on clips of the split?"""
-  # Reports of earlier versions name them elsewhere.
-  learnt = result.get('learnt_specs') or [result['trained_on'], result['selected_on']]
-  return any(corpora.overlap(spec, known) for known in learnt if known)
-
-
 def shared_videos(result: Mapping[str, Any], split: corpora.Split) -> dict[str, int]:
   """How many videos the split's clips are cut out of, and how many of them were trained or selected
   on too."""
@@ -377,17 +367,13 @@ def score_run(
   run = open_run(workdir)
   config, result = run.config, run.report
   require(segment or 'full', preprocess.SEGMENTS, '--segment')
-  if result.get('folds'):
-    raise UserError(
-      f'{workdir} is cross-validated: its heads learnt from different signers. Train one on all of '
-      'them to score it on another corpus'
-    )
+  refuse_folds(workdir, run)
   other = open_split_for(run, f'{corpus}:{split}', data_dir)
   if config['task'] not in other.tasks:
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
   entry = score(run.trained(), workdir, other, segment or config['eval']['segment'])
   entry |= shared_videos(result, other)
-  entry['seen'] = has_seen(result, other.spec)
+  entry['seen'] = has_seen(run, other)
   run_report.add(result, entry)
   run_report.write(workdir, result, config['paper'])
   return entry

@@ -49,23 +49,29 @@ def confusion(workdir: Path, entry: Mapping[str, Any], mark: str, caveat: str) -
   return _save(figure, workdir / run_dir.file_name(name))
 
 
-def curves(workdir: Path, lines: Sequence[Mapping[str, Any]], caveat: str) -> Path:
-  """Training loss and validation scores over steps."""
+def curves(workdir: Path, heads: Sequence[Sequence[Mapping[str, Any]]], caveat: str) -> Path:
+  """Training loss and validation scores over steps, of every head's metrics: of several the loss
+  and macro F1, a line each."""
   figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
-  loss = [(x['step'], x['loss']) for x in lines if 'loss' in x]
-  if loss:
-    left.plot(*zip(*loss, strict=True), marker='.', color=palette.BLUE)
+  for lines in heads:
+    loss = [(x['step'], x['loss']) for x in lines if 'loss' in x]
+    if loss:
+      left.plot(*zip(*loss, strict=True), marker='.', color=palette.BLUE, alpha=len(heads) ** -0.5)
   left.set(xlabel='step', ylabel='training loss (nats)', title='Training loss')
-  for field, label, color, marker in (
+  scores = (
     ('macro_f1', 'macro F1', palette.VERMILLION, 'o'),
     ('wacc', 'wAcc', palette.BLUE, 's'),
     ('accuracy', 'accuracy', palette.BLACK, '^'),
-  ):
-    points = [
-      (x['step'], 100 * x[k]) for x in lines if x.get(k := f'validation/{field}') is not None
-    ]
-    if points:
-      right.plot(*zip(*points, strict=True), marker=marker, label=label, color=color)
+  )
+  for number, lines in enumerate(heads):
+    for field, label, color, marker in scores if len(heads) == 1 else scores[:1]:
+      points = [
+        (x['step'], 100 * x[k]) for x in lines if x.get(k := f'validation/{field}') is not None
+      ]
+      if points:
+        named = dict(label=label) if not number else {}
+        alpha = len(heads) ** -0.5
+        right.plot(*zip(*points, strict=True), marker=marker, color=color, alpha=alpha, **named)
   right.set(xlabel='step', ylabel='per cent', title='Validation', ylim=(-3, 103))
   if right.lines:
     right.legend()

@@ -14,10 +14,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy import stats
 
 from emo_jax import controls, corpora, figures, files, labels, run_dir, run_report
 from emo_jax.errors import ArgumentParser, UserError, exit_status
+from emo_jax.statistics.seeds import interval
 
 CHANCE = 1 / len(labels.EMOTIONS)
 
@@ -57,15 +57,6 @@ EFFECTS = {
     False,
   ),
 }
-
-
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-  """Mean and 95 % Student interval over seeds."""
-  mean, n = float(np.mean(values)), len(values)
-  if n < 2:
-    return mean, float('-inf'), float('inf')
-  half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
-  return mean, mean - half, mean + half
 
 
 def run_arms(out: Path, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, Any]:

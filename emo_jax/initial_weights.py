@@ -25,12 +25,23 @@ def params(config: Mapping[str, Any], model: nn.Module, key: Mapping[str, str]) 
   """
   fresh = inference.initial_params(model, config['seed'], input_pipeline.STREAM_WIDTHS)
   path = config['init_weights']
-  return converted(fresh, path, config['task'], model, key) if path else fresh
+  if not path:
+    return fresh
+  return converted(fresh, path, config['task'], model, key, config['hand_start'])
 
 
-def converted(params: Any, path: str, task: str, model: nn.Module, key: Mapping[str, str]) -> Any:
-  """`params` with a converted head's values; input rows the file lacks (the hands') become zero, so
-  that the start is the face model itself. A static model takes the backbone's own class layer.
+def converted(
+  params: Any,
+  path: str,
+  task: str,
+  model: nn.Module,
+  key: Mapping[str, str],
+  hand_start: str = 'zero',
+) -> Any:
+  """`params` with a converted head's values. A static model takes the backbone's own class layer.
+
+  Input rows the file lacks (the hands') become zero, so that the start is the face model itself; or
+  stay as they are in `params` (`hand_start='fresh'`).
 
   Raises:
     UserError: the file has no such part, one of another shape or for other labels, or its backbone
@@ -59,6 +70,7 @@ def converted(params: Any, path: str, task: str, model: nn.Module, key: Mapping[
     extra = own.shape[0] - given.shape[0] if name.startswith('lstm1/cell/i') else 0
     if own.shape != (given.shape[0] + extra, *given.shape[1:]) or extra < 0:
       raise UserError(f'{path}: {name} is {list(given.shape)}, the model needs {list(own.shape)}')
-    return np.pad(given, [(0, extra)] + [(0, 0)] * (given.ndim - 1))
+    rows = np.asarray(own)[len(given) :]
+    return np.concatenate([given, rows if hand_start == 'fresh' else np.zeros_like(rows)])
 
   return jax.tree_util.tree_map_with_path(fill, params, given_params)

@@ -114,7 +114,7 @@ def cross_validated(
     config: `folds.validation` is `next`: the fold after the tested one is selected on instead of
       learnt from; or `none`: nothing is selected on.
     corpus: that is folded.
-    also: clips that every head learns from besides.
+    also: clips that every head learns from besides; of the same corpus, those of other signers.
   """
   who = [signer for signer, _ in stored.groups(corpus.source)]
   folds = plan_folds(who, config['folds'])
@@ -129,10 +129,23 @@ def cross_validated(
   for i, fold in enumerate(folds):
     held_out = folds[(i + 1) % len(folds)] if config['folds']['validation'] == 'next' else None
     learnt = of([other for other in folds if other not in (fold, held_out)])
-    train = corpora.joined(also, learnt) if also else learnt
+    unseen = {name for one in (fold, held_out) if one for name in one.signers}
+    train = corpora.joined(_without(also, unseen, corpus), learnt) if also else learnt
     validation = of([held_out]) if held_out else None
     heads += [
       Member(f'{fold.name}-seed{seed}', seed, train, validation, of([fold]))
       for seed in seeds(config)
     ]
   return folds, heads
+
+
+def _without(split: corpora.Split, signers: set[str], corpus: corpora.Split) -> corpora.Split:
+  """A split without signers of `corpus`, if it is another part of it."""
+  if not corpora.same_builder(split.spec, corpus.spec):
+    return split
+  who = [signer for signer, _ in stored.groups(split.source)]
+  kept = [i for i, name in enumerate(who) if name not in signers]
+  others = sorted(set(who) - signers)
+  if not others:
+    raise UserError(f'{split.spec} has no signer but those who are tested or selected on')
+  return corpora.subset(split, '+'.join(others), kept)

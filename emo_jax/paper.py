@@ -24,14 +24,15 @@ from emo_jax.report import write as report_files
 
 _CONTROLS = (
   'EAN',
+  'EANwH',
   'EAN, no markers',
   'EANwH, no markers',
   'EANwH, hands shuffled',
   'EAN, labels shuffled',
   'EANwH, labels shuffled',
 )
-# A smaller head, so that six of them do not take longer than the tables.
-_CONTROL_HIDDEN = (128, 64)
+# A small head and few epochs, so that five seeds of six of them do not take as long as the tables.
+_CONTROL_HIDDEN, _CONTROL_EPOCHS, _CONTROL_REPEATS = (64, 32), 3, 5
 _SEED = 0  # of the generator
 
 
@@ -56,14 +57,21 @@ def wanted(configs: Mapping[str, dict[str, Any]], only: Sequence[str]) -> dict[s
   tables = {config['row'].partition('/')[0] for config in configs.values()}
   for name in only:
     if name not in tables and name not in configs:
-      raise UserError(
-        f'--only={name} is no table and no row; there are {", ".join(sorted(tables))}'
-      )
+      known = ', '.join(sorted(tables))
+      raise UserError(f'--only={name} is no table and no row; the tables are {known}')
   return {
     name: config
     for name, config in configs.items()
     if not only or name in only or config['row'].partition('/')[0] in only
   }
+
+
+def require_apart(weights: Sequence[str]) -> None:
+  """Raises UserError if two files would name the same run."""
+  stems = [*(Path(file).stem for file in weights), 'static']
+  twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+  if twice:
+    raise UserError(f'two of --weights are called {twice[0]}, and runs are named so: rename one')
 
 
 def with_weights(
@@ -101,52 +109,46 @@ def missing(config: Mapping[str, Any], data_dir: Path) -> list[str]:
   """Corpora of a row that the directory lacks."""
   data = config['data']
   specs = [data['train'], data['validation'], data['folds'], *data['test']]
-  return [corpora.parse(s)[0] for s in specs if s and not corpora.holds(data_dir, s)]
+  lacking = [corpora.parse(s)[0] for s in specs if s and not corpora.holds(data_dir, s)]
+  return list(dict.fromkeys(lacking))
 
 
-def run_rows(configs: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
+def run_rows(configs: Sequence[Mapping[str, Any]], out: Path) -> tuple[list[Path], dict[str, str]]:
   """Runs every config in a workdir of its name, one training for those that agree in it.
 
   Returns:
-    The workdirs.
+    The workdirs, and what is wrong with the rows that could not be run, by name.
   """
-  trained: dict[str, Path] = {}
-  began, workdirs = time.perf_counter(), []
+  finished = {c['name'] for c in configs if experiment.is_finished(c, out / c['name'])}
+  trained = {_training(c): out / c['name'] for c in configs if c['name'] in finished}
+  began, workdirs, failed = time.perf_counter(), [], {}
   for number, config in enumerate(configs, start=1):
-    workdir = out / config['name']
-    key = json.dumps(run_dir.plain(config_check.training_part(config)), sort_keys=True)
-    there = trained.get(key)
+    workdir, there = out / config['name'], trained.get(_training(config))
     how = f'scored with the training of {there.name}' if there else 'trained and scored'
-    done = is_finished(workdir, config)
+    done = config['name'] in finished
     print(
       f'[{number}/{len(configs)}, {(time.perf_counter() - began) / 60:.1f} min] '
       f'{config["name"]}: {"is there" if done else how}',
       file=sys.stderr,
       flush=True,
     )
-    if not done:
-      experiment.run(config, workdir, trained_in=there)
-    trained.setdefault(key, workdir)
+    try:
+      if not done:
+        experiment.run(config, workdir, trained_in=there)
+    except UserError as error:  # the others may take hours and be fine
+      print(f'{config["name"]}: {error}', file=sys.stderr)
+      failed[config['name']] = str(error)
+      continue
+    trained.setdefault(_training(config), workdir)
     workdirs.append(workdir)
-  return workdirs
+  return workdirs, failed
 
 
-def is_finished(workdir: Path, config: Mapping[str, Any]) -> bool:
-  """Has the run ended? Raises UserError if that of another config has."""
-  if not (workdir / 'report.json').exists():
-    return False
-  there = {k: v for k, v in run_dir.read_config(workdir).items() if k != 'used'}
-  old, new = run_dir.flatten(there), run_dir.flatten(run_dir.plain(config))
-  changed = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
-  if changed:
-    raise UserError(
-      f'{workdir} holds another run ({changed[0]} was {old.get(changed[0])}, is '
-      f'{new.get(changed[0])}): name another --out'
-    )
-  return True
+def _training(config: Mapping[str, Any]) -> str:
+  return json.dumps(run_dir.plain(config_check.training_part(config)), sort_keys=True)
 
 
-def run_controls(out: Path, epochs: int) -> list[Path]:
+def run_controls(out: Path) -> list[Path]:
   """The controls of the three hypotheses, each in a workdir of its name.
 
   Returns:
@@ -155,17 +157,19 @@ def run_controls(out: Path, epochs: int) -> list[Path]:
   workdirs = []
   for number, arm in enumerate(_CONTROLS, start=1):
     print(f'[control {number}/{len(_CONTROLS)}] {arm}', file=sys.stderr, flush=True)
-    config = controls.config_of(arm, _SEED, '', _CONTROL_HIDDEN, epochs)
-    config['name'] = f'control_{controls.file_name(arm)}'
+    config = controls.config_of(arm, _SEED, '', _CONTROL_HIDDEN, _CONTROL_EPOCHS)
+    config |= dict(name=f'control_{controls.file_name(arm)}', repeats=_CONTROL_REPEATS)
+    config['eval']['draws'] = 1  # beside five seeds
     workdirs.append(out / config['name'])
     controls.run_arm(arm, config, workdirs[-1])
   return workdirs
 
 
-def main(argv: Sequence[str]) -> None:
-  """Runs the rows and controls, prints the summary and the paths of the report."""
+def main(argv: Sequence[str]) -> int:
+  """Runs the rows and controls, prints the paths of the report; 1 if a row could not be run."""
   arguments = _arguments(argv)
   out = Path(arguments.out)
+  require_apart(arguments.weights)
   configs = wanted(rows(Path('configs')), list(filter(None, arguments.only.split(','))))
   for config in configs.values():
     config['repeats'] = arguments.repeats
@@ -187,6 +191,9 @@ def main(argv: Sequence[str]) -> None:
       raise UserError(f'{data_dir} has the corpora of no row: {why}')
   else:
     runs = [c for c in configs.values() if c['embedded']['test'] or c['embedded']['folds']]
+    for config in runs:
+      # Whatever lies in TFDS's directory: all rows are of the synthetic corpus.
+      config['data'] = {**config['embedded'], 'dir': ''}
     left_out = {
       c['name']: 'the synthetic corpus has no such labels'
       for c in configs.values()
@@ -195,11 +202,16 @@ def main(argv: Sequence[str]) -> None:
   for name, why in left_out.items():
     print(f'{name} is left out: {why}', file=sys.stderr)
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
-  workdirs = run_rows(runs, out)
+  workdirs, failed = run_rows(runs, out)
+  if not workdirs:
+    raise UserError(f'no row could be run; {next(iter(failed))}: {next(iter(failed.values()))}')
   if arguments.controls and not arguments.data_dir:
-    workdirs += run_controls(out, epochs=arguments.control_epochs)
+    workdirs += run_controls(out)
   for path in report_files.report(workdirs, out / 'report', allow_mixed=False):
     print(path)
+  for name, why in failed.items():
+    print(f'{name} could not be run: {why}', file=sys.stderr)
+  return 1 if failed else 0
 
 
 def _hidden(text: str) -> tuple[int, int]:
@@ -221,9 +233,15 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument('--only', default='', help='tables or rows, with commas; all by default')
   parser.add_argument('--repeats', type=int, default=1, help='seeds per row')
   parser.add_argument('--hidden', default='512,256', help='units of the two LSTM layers')
-  parser.add_argument('--control_epochs', type=int, default=6, help='epochs of a control')
   parser.add_argument('--no-controls', dest='controls', action='store_false')
-  return parser.parse_args(argv)
+  arguments = parser.parse_args(argv)
+  if not arguments.data_dir and (arguments.weights or arguments.from_scratch):
+    raise UserError('--weights and --from_scratch are for corpora: give --data_dir too')
+  if arguments.weights and arguments.from_scratch:
+    raise UserError('--weights and --from_scratch exclude each other: give one')
+  if arguments.repeats < 1:
+    raise UserError(f'--repeats is {arguments.repeats}; it must be at least 1')
+  return arguments
 
 
 if __name__ == '__main__':

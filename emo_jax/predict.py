@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 
-from emo_jax import clip_report, corpora, experiment, files, run_report
+from emo_jax import clip_report, corpora, files, finished_runs, run_report
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import extractor, feature_files, following, hand_model, pose_files
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
   arguments = _arguments(argv)
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   out = Path(arguments.out)
-  run = experiment.open_run(Path(arguments.checkpoint))
+  run = finished_runs.open_single(Path(arguments.checkpoint))
   targets = feature_files.targets_of(arguments.videos, out / 'features')
   _require_inputs_kept(targets, out)
   # Features of a run on video are sampled as its own were.

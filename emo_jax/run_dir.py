@@ -58,7 +58,9 @@ def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> 
   """
   new_config = plain({**config, 'used': data})
   try:
-    begun = (workdir / 'report.json').exists() or any(workdir.glob('**/checkpoints/*'))
+    begun = (workdir / 'report.json').exists() or any(
+      any(workdir.glob(f'{where}checkpoints/*')) for where in ('', 'heads/*/')
+    )
     if begun:
       old, new = flatten(read_config(workdir)), flatten(new_config)
       changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]

@@ -97,7 +97,7 @@ def markdown_table(head: list[str], rows: list[list[str]]) -> str:
 
 def summary(report: Mapping[str, Any], paper: PaperScores) -> str:
   """What a run prints at its end."""
-  lines = [f'{report["name"]}: {report["task"]}, trained on {report["trained_on"]}']
+  lines = [f'{report["name"]}: {report["task"]}, trained on {_trained_on(report)}']
   lines += [f'** {caveat(report)} **'] if caveat(report) else []
   lines += [markdown_table(*table(report, paper))]
   if any(e.get('n_low_coverage') for e in report['evals']):
@@ -138,7 +138,7 @@ def _coverage(report: Mapping[str, Any]) -> list[str]:
     'segment is read. Marked clips are scored like every other; behind the stroke are the scores '
     'without them.',
   ]
-  if clips:
+  if clips and clips['clips'] and len(report.get('heads', [])) < 2:
     limits = coverage.low_text(clips['min_coverage'], clips['low_coverage'])
     parts.append(
       f'Of the {clips["clips"]} clips of {report["trained_on"]}, {clips["usable"]} have a face and '
@@ -146,6 +146,48 @@ def _coverage(report: Mapping[str, Any]) -> list[str]:
       f'{coverage.CHOICES[clips["choice"]]} in training, which left {clips["learnt_from"]}.'
     )
   return [*parts, markdown_table(head, rows)] if rows else parts
+
+
+def _trained_on(report: Mapping[str, Any]) -> str:
+  return report['trained_on'] or 'nothing: the weights as they are'
+
+
+def _training(report: Mapping[str, Any]) -> str:
+  """How training ended, of one head or of several."""
+  heads = report.get('heads', [])
+  if len(heads) < 2:
+    return f'step {report["selected_step"]} selected; temperature {report["temperature"]:.3f}'
+  steps = [head['step'] for head in heads]
+  temperatures = [head['temperature'] for head in heads]
+  return (
+    f'{len(heads)} heads ({", ".join(head["name"] for head in heads)}), steps {min(steps)} to '
+    f'{max(steps)} selected; temperatures {min(temperatures):.3f} to {max(temperatures):.3f}'
+  )
+
+
+def _intervals(report: Mapping[str, Any]) -> list[str]:
+  """The section on the uncertainty of scores, where it is known."""
+  rows, drawn = [], []
+  for e in report['evals']:
+    found = e.get('statistics', {})
+    if not found.get('intervals'):
+      continue
+    cells = [
+      f'{_percent(e[name])} [{", ".join(map(_percent, found["intervals"][name]))}]'
+      for name in ('wacc', 'accuracy', 'macro_f1')
+    ]
+    proper = [f'{found["calibration"][name]:.3f}' for name in ('nll', 'brier', 'ece')]
+    rows.append([f'{e["corpus"]}:{e["split"]}{_mark(e)}', e['segment'], *cells, *proper])
+    drawn.append(found['resampled'])
+  if not rows:
+    return []
+  head = ['corpus', 'segment', 'wAcc (UAR)', 'accuracy (WAR)', 'macro F1', 'NLL', 'Brier', 'ECE']
+  return [
+    '## Uncertainty and calibration',
+    f'In brackets 95 % intervals by bootstrap of {" or ".join(dict.fromkeys(drawn))}: they say '
+    'nothing of other signers or of training anew. NLL in nats, Brier from 0 to 2.',
+    markdown_table(head, rows),
+  ]
 
 
 def _labelled_by(report: Mapping[str, Any]) -> str:
@@ -163,13 +205,13 @@ def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[s
   parts = [
     f'# {report["name"]}' + (' (synthetic)' if report['synthetic'] else ''),
     *warning,
-    f'Task {report["task"]}; trained on {report["trained_on"]}{_labelled_by(report)}; step '
-    f'{report["selected_step"]} selected; temperature {report["temperature"]:.3f}; '
-    f'{report["params"]["head"]:,} parameters in the head, {report["params"]["total"]:,} with the '
-    'face backbone.',
+    f'Task {report["task"]}; trained on {_trained_on(report)}{_labelled_by(report)}; '
+    f'{_training(report)}; {report["params"]["head"]:,} parameters in the head, '
+    f'{report["params"]["total"]:,} with the face backbone.',
     'All figures are per cent. wAcc is the mean recall over the classes that occur; macro F1 is '
     'over all classes; a clip without any face counts with uniform probabilities.',
     markdown_table(*table(report, paper)),
+    *_intervals(report),
     *_coverage(report),
     '## F1 per class',
     markdown_table(['corpus', 'segment', *names], per_class),
@@ -191,8 +233,11 @@ def add(report: dict[str, Any], entry: dict[str, Any]) -> None:
 
 def write(workdir: Path, report: dict[str, Any], paper: PaperScores) -> dict[str, Any]:
   """Writes `report.md`, the figures and last `report.json`; returns its contents."""
-  lines = run_dir.read_metrics(workdir)
-  pictures = {'Training curves': figures.curves(workdir, lines, caveat(report))}
+  heads = [workdir, *sorted((workdir / 'heads').glob('*'))]
+  curves = [lines for folder in heads if (lines := run_dir.read_metrics(folder))]
+  pictures = {}
+  if curves:  # else it was trained in another workdir or not at all
+    pictures['Training curves'] = figures.curves(workdir, curves, caveat(report))
   for e in report['evals']:
     if e['n']:
       title = f'Confusion matrix of {e["corpus"]}:{e["split"]}{_mark(e)}, {e["segment"]}'

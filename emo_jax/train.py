@@ -95,7 +95,7 @@ def untrained(config: Mapping[str, Any], workdir: Path, tests: Sequence[corpora.
   checkpoints.close()
   clips = dict(clips=0, usable=0, n_low_coverage=0, low_coverage={}, learnt_from=0)
   clips |= dict(min_coverage=dict(config['min_coverage']), choice=config['train']['low_coverage'])
-  return Fitted(params, 0, 1.0, clips)
+  return Fitted(params, 0, 1.0, None, clips)
 
 
 def _latest_step(folder: Path) -> int:

@@ -58,12 +58,14 @@ class Fitted:
     params: the selected ones, on the host.
     step: at which they were reached.
     temperature: fitted on the validation split; 1 without one.
+    score: macro F1 on the validation split that selected them; None without one.
     clips: how many were learnt from and why (`training_clips.choose`).
   """
 
   params: Any
   step: int
   temperature: float
+  score: float | None
   clips: dict[str, Any]
 
 
@@ -191,4 +193,5 @@ class Head:
     self._checkpoints.close()
     best = self._best
     temperature = self._validation.temperature(best['params']) if self._validation else 1.0
-    return Fitted(best['params'], int(best['step']), temperature, self.clips)
+    score = float(best['score']) if self._validation else None
+    return Fitted(best['params'], int(best['step']), temperature, score, self.clips)

@@ -128,7 +128,7 @@ def test_confusion_matrix(saved, tmp_path, task):
 def test_training_curves(saved, tmp_path, steps):
   scores = {f'validation/{k}': 0.5 for k in ('macro_f1', 'wacc', 'accuracy')}
   lines = [dict(step=1000 * s, loss=2 / s, **scores) for s in range(1, steps + 1)]
-  figures.curves(tmp_path, lines, 'Trained on the SYNTHETIC corpus signsim.')
+  figures.curves(tmp_path, [lines], 'Trained on the SYNTHETIC corpus signsim.')
   require_legible(*saved[0])
   require_distinct(saved[0][0])
 

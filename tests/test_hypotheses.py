@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from emo_jax import controls, hypotheses
+from emo_jax.statistics import seeds
 
 
 def scores(**changed):
@@ -48,9 +49,9 @@ def test_shuffled_labels_must_be_at_chance_not_below_it():
 
 def test_the_interval_is_students():
   # Mean 3, standard error 1/sqrt(2), 2.776 times it to either side at four degrees of freedom.
-  mean, low, high = hypotheses.interval([1.0, 2.0, 3.0, 4.0, 5.0])
+  mean, low, high = seeds.interval([1.0, 2.0, 3.0, 4.0, 5.0])
   assert (mean, low, high) == pytest.approx((3, 3 - 1.9632, 3 + 1.9632), abs=1e-3)
-  assert np.isinf(hypotheses.interval([1.0])[1])
+  assert np.isinf(seeds.interval([1.0])[1])
 
 
 @pytest.mark.slow

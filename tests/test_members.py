@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from emo_jax import experiment, labels, members, predictions, run_dir, train, weights
+from emo_jax import experiment, finished_runs, labels, members, predictions, run_dir, train, weights
 from emo_jax.errors import UserError
 from tests import toys
 
@@ -73,6 +73,15 @@ def test_clips_that_every_fold_learns_from_besides():
   for head in heads:
     assert len(head.train.source) == 45 - len(head.test.source) + 10
     assert 'more:train' in head.train.spec
+
+
+def test_clips_of_a_tested_signer_are_not_learnt_from_besides():
+  more = dataclasses.replace(toys.split(12), spec='toy:more')  # by the same three signers
+  _, heads = members.cross_validated(folded(folds__validation='next'), toys.split(), more)
+  for head in heads:
+    parts = [signers_of(split) for split in (head.train, head.validation, head.test)]
+    assert not parts[0] & (parts[1] | parts[2])
+    assert len(head.train.source) > 15
 
 
 def leaves(fitted):
@@ -153,7 +162,7 @@ def test_folds_are_pooled_and_every_clip_counts_once_per_seed(tmp_path):
   assert len({(p.id, p.seed) for p in found}) == len(found) == 90
   assert {p.signer for p in found} == {'toy:train-0', 'toy:train-1', 'toy:train-2'}
   assert [fold['signers'] for fold in result['folds']] == [[f'toy:train-{i}'] for i in range(3)]
-  opened = experiment.open_run(tmp_path)
+  opened = finished_runs.open_run(tmp_path)
   assert len(opened.heads) == 6
   with pytest.raises(UserError, match='is cross-validated: its heads learnt from different'):
     experiment.score_run(tmp_path, 'toy', 'test', '', '')
@@ -200,8 +209,12 @@ def test_a_run_can_be_scored_by_another_config_of_the_same_training(tmp_path):
   last = experiment.finish(other, tmp_path / 'last', *splits, tests, tmp_path / 'full')
   assert last['trained_in'] == '../full' and not (tmp_path / 'last' / 'checkpoints').exists()
   assert last['temperature'] == full['temperature']
-  opened = [experiment.open_run(tmp_path / name).params for name in ('full', 'last')]
+  opened = [finished_runs.open_run(tmp_path / name).params for name in ('full', 'last')]
   assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, opened), strict=True))
+  third = claimed(toys.config(train__total_steps=4, name='third'), tmp_path / 'third')
+  again = experiment.finish(third, tmp_path / 'third', *splits, tests, tmp_path / 'last')
+  assert again['trained_in'] == '../full'  # not a link to a link
+  assert finished_runs.open_run(tmp_path / 'third').params
   changed = run_dir.plain(toys.config(train__total_steps=4, optim__learning_rate=0.5))
   with pytest.raises(UserError, match=r'trained with optim.learning_rate=0.001, .* has 0.5'):
     experiment.finish(changed, tmp_path / 'last', *splits, tests, tmp_path / 'full')
@@ -223,7 +236,7 @@ def test_weights_can_be_scored_without_training(tmp_path):
   result = experiment.finish(config, tmp_path / 'run', None, None, [toys.split()])
   assert result['trained_on'] == '' and result['temperature'] == 1.0
   assert result['evals'][0]['n'] == 45
-  opened = experiment.open_run(tmp_path / 'run').params
+  opened = finished_runs.open_run(tmp_path / 'run').params
   given = weights.load(path)['head']['params']
   assert all(
     np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (opened, given)), strict=True)
@@ -245,7 +258,11 @@ def test_the_static_model_is_the_mean_of_the_frames(tmp_path):
   weights.save(path, backbone=weights.nest(flat))
   config = claimed(
     toys.config(
-      init_weights=str(path), model__kind='static', temporal='sequence', model__inputs=('face',)
+      init_weights=str(path),
+      model__kind='static',
+      temporal='sequence',
+      model__inputs=('face',),
+      data__train='',
     ),
     tmp_path / 'run',
   )

@@ -11,6 +11,7 @@ import pytest
 from emo_jax import (
   coverage,
   experiment,
+  finished_runs,
   inference,
   labels,
   predict,
@@ -191,7 +192,7 @@ def test_no_video_is_overwritten(run, tmp_path):
 def test_alone_and_among_others_a_clip_gets_the_same(workdir, changes):
   """As `predict` asks and as `evaluate` does, under every recipe a run may have."""
   config = toys.config(**changes)
-  opened = experiment.open_run(workdir)
+  opened = finished_runs.open_run(workdir)
   others = toys.split(12)
   for raw in others.source:
     raw['face_present'][:: 3 + len(raw['id']) % 2] = False

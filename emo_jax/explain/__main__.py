@@ -22,8 +22,8 @@ import numpy as np
 
 from emo_jax import (
   corpora,
-  experiment,
   files,
+  finished_runs,
   inference,
   labels,
   preprocess,
@@ -46,9 +46,9 @@ def main(argv: Sequence[str]) -> None:
   arguments = _parse(argv)
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   workdir = Path(arguments.workdir)
-  run = experiment.open_run(workdir)
+  run = finished_runs.open_single(workdir)
   split = _open(run, arguments)
-  other = experiment.open_run(Path(arguments.beside)) if arguments.beside else None
+  other = finished_runs.open_single(Path(arguments.beside)) if arguments.beside else None
   if other:
     corpora.require_mixable(other.report['provenance'], split)
   segment = arguments.segment or run.config['eval']['segment']
@@ -115,10 +115,10 @@ def _parse(argv: Sequence[str]) -> Any:
   return arguments
 
 
-def _open(run: experiment.Finished, arguments: Any) -> corpora.Split:
+def _open(run: finished_runs.Finished, arguments: Any) -> corpora.Split:
   """The split to be explained. Raises UserError if it is not there, of other features or empty."""
   spec = f'{arguments.corpus}:{arguments.split}'
-  split = experiment.open_split_for(run, spec, arguments.data_dir)
+  split = finished_runs.open_split_for(run, spec, arguments.data_dir)
   if not len(split.source):
     raise UserError(f'{spec} has no clip')
   return split
@@ -140,7 +140,7 @@ def _choose(split: corpora.Split, clip_id: str, limit: int) -> corpora.Split:
 
 
 def _explain(
-  run: experiment.Finished,
+  run: finished_runs.Finished,
   split: corpora.Split,
   empty: Mapping[str, np.ndarray],
   segment: str,
@@ -162,18 +162,18 @@ def _explain(
   return clips
 
 
-def _caveats(run: experiment.Finished, split: corpora.Split) -> list[str]:
+def _caveats(run: finished_runs.Finished, split: corpora.Split) -> list[str]:
   """What keeps the figures from telling of unseen signers."""
   said = [run_report.caveat(run.report)] if run_report.caveat(run.report) else []
   if provenance.is_random(split.key) and not run.report['random_backbone']:
     said.append('Random backbone: not a score.')
-  if experiment.has_seen(run.report, split.spec):
+  if finished_runs.has_seen(run, split):
     said.append('Clips seen in training or selection: not a test.')
   return said
 
 
 def _completeness(
-  run: experiment.Finished, clips: Sequence[ClipAttribution]
+  run: finished_runs.Finished, clips: Sequence[ClipAttribution]
 ) -> dict[str, float | int]:
   """How far contributions sum to what they explain; said, and how to mend it, on stderr."""
   gaps, name = np.array([clip.gap for clip in clips]), run.config['name']

@@ -4,8 +4,8 @@ python -m emo_jax.report WORKDIR... [--out=DIR] [--allow_mixed]
 
 Writes `report.html`, a page that needs no other file; `report.md`; every table as CSV and LaTeX in
 `tables`; every figure as PNG and SVG in `figures`. A run fills the row that its config names. Runs
-on features of different keys, on synthetic beside real clips or of different labels are refused
-unless --allow_mixed is given.
+on features of different keys, on synthetic beside real clips, or whose training clips different
+classifiers labelled are refused unless --allow_mixed is given.
 """
 
 import sys

@@ -6,7 +6,7 @@ from pathlib import Path
 from emo_jax import corpora, figures, labels, run_dir, run_report
 from emo_jax.report import charts, tables
 from emo_jax.report.blocks import Block, Cell, Column, Grid, Matrix, Number, Picture, Section, Text
-from emo_jax.report.rows import Collected, Evaluation, Run
+from emo_jax.report.rows import CONTROL, Collected, Evaluation, Run
 
 PROPER = {'nll': 'NLL, nats', 'brier': 'Brier, 0 to 2', 'ece': 'ECE, %'}
 
@@ -24,7 +24,8 @@ def sections(collected: Collected, folder: Path) -> list[Section]:
   groups: dict[tuple[str, str], list[Evaluation]] = {}
   everything = [e for filling in collected.filled.values() for e in filling]
   for e in (*everything, *collected.other):
-    if e.entry['n']:
+    # Controls are about differences: their classes and signers would fill pages.
+    if e.entry['n'] and not e.run.name.startswith(CONTROL):
       groups.setdefault((e.where, e.entry['task']), []).append(e)
   found = []
   for (where, task), group in groups.items():

@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emo_jax import corpora, published
 from emo_jax.errors import UserError
 from emo_jax.report import mixing
 from emo_jax.report.rows import Collected, Evaluation
-from emo_jax.statistics import clips, permutation
+from emo_jax.statistics import clips, permutation, seeds
 
 METRIC = 'macro_f1'
 LEVEL = 0.05
@@ -33,7 +33,14 @@ HYPOTHESES = {
   ),
 }
 
-# What is compared -> (arm, segment) less (arm, segment); no advantage is expected.
+# What is compared -> (arm, segment) less (arm, segment): effects with their cause in place, in the
+# heads of the controls.
+PRESENT = {
+  'with markers: last 2 s less random 2 s': (('ean', 'last_2s'), ('ean', 'random_2s')),
+  'with markers: last 2 s less full clip': (('ean', 'last_2s'), ('ean', 'full')),
+  'with markers: EANwH less EAN': (('eanwh', 'full'), ('ean', 'full')),
+}
+# The same without their cause; no advantage is expected.
 CONTROLS = {
   'no markers: last 2 s less random 2 s': (
     ('ean_no_markers', 'last_2s'),
@@ -62,6 +69,7 @@ class Effect:
     one, other: the evaluations; None if no run fills a row.
     difference, low, high: fractions, with the 95 % interval.
     p, corrected: of the permutation test, and after Holm's correction.
+    seeds: over how many the difference was taken; 0: over the clips of the models as they are.
     reason: why there is no number; empty if there is.
   """
 
@@ -73,6 +81,7 @@ class Effect:
   high: float = 0.0
   p: float = 1.0
   corrected: float = 1.0
+  seeds: int = 0
   reason: str = ''
 
   @property
@@ -113,13 +122,18 @@ def _corrected(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _named(name: str, one: Evaluation, other: Evaluation) -> Effect:
-  return dataclasses.replace(_compared(one, other), name=name)
+  """One less another: over seeds, if both have enough of them, since a way of training is no matter
+  of single models."""
+  effect = dataclasses.replace(_compared(one, other), name=name)
+  if effect.reason:
+    return effect
+  over = seeds.compare(per_seed(one, METRIC), per_seed(other, METRIC))
+  return dataclasses.replace(effect, **over) if over['seeds'] >= seeds.FEWEST else effect
 
 
 def _between(collected: Collected, table: str, better: str, worse: str) -> list[Effect]:
   """Every run of a row less every run of another."""
-  rows = published.TABLES[table].rows
-  name = ' less '.join(rows[key].name if key in rows else key for key in (better, worse))
+  name = ' less '.join(published.called(table, key) for key in (better, worse))
   ours = [collected.filled.get(f'{table}/{key}', ()) for key in (better, worse)]
   if not all(ours):
     return [Effect(name, reason=NOT_RUN)]
@@ -173,13 +187,21 @@ def _control(collected: Collected, arm: str, segment: str) -> Evaluation | None:
   return None
 
 
-def controls(collected: Collected) -> list[Effect]:
-  """What must vanish on the synthetic corpus once its cause is taken out."""
+def controls(
+  collected: Collected, pairs: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = CONTROLS
+) -> list[Effect]:
+  """What must vanish on the synthetic corpus once its cause is taken out (or PRESENT, what need
+  not)."""
   found = []
-  for name, pair in CONTROLS.items():
+  for name, pair in pairs.items():
     one, other = (_control(collected, *side) for side in pair)
     found.append(_named(name, one, other) if one and other else Effect(name, reason=NOT_RUN))
   return found
+
+
+def per_seed(evaluation: Evaluation, metric: str) -> dict[int, float]:
+  """Seed -> score of an evaluation."""
+  return seeds.scores(evaluation.predictions, evaluation.entry['task'], metric)
 
 
 def shuffled(collected: Collected) -> list[tuple[str, Evaluation | None]]:

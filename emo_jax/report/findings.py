@@ -7,12 +7,17 @@ from emo_jax.report import effects, tables
 from emo_jax.report.blocks import Block, Cell, Column, Grid, Listing, Number, Text
 from emo_jax.report.effects import Effect
 from emo_jax.report.rows import Collected, Evaluation
+from emo_jax.statistics import seeds
 
 _PAIRED = (
   'Difference in macro F1, in points [95 % interval]; p by a paired permutation test over '
   'utterances, corrected by Holm for the comparisons of this table.'
 )
-_OF_MODELS = 'The test is of these trained models, not of how they were trained.'
+_OF_MODELS = (
+  'Where both rows have three seeds or more, interval and p are over seeds (paired, Student). '
+  'Elsewhere they are over clips and speak of these trained models, not of how they were trained: '
+  'another seed may well turn a small difference round.'
+)
 
 
 def _used(found: Sequence[Effect]) -> list[Evaluation]:
@@ -102,7 +107,9 @@ def _verdict_of(effect: Effect) -> str:
 
 def _verdict(found: Sequence[Effect], said: str) -> str:
   verdict = effects.judgement(found)
-  decided = any(not e.reason for e in found)
+  decided = [e for e in found if not e.reason]
+  if decided and not all(e.seeds for e in decided):
+    verdict += ' in these trained models, one seed each'
   return f'{verdict} ({said})' if said and decided else verdict
 
 
@@ -116,17 +123,33 @@ def controls(collected: Collected) -> list[Block]:
     Column('control', numeric=False),
     Column('points'),
     Column('p'),
+    Column('over', numeric=False),
     Column('finding', numeric=False),
   )
-  rows: list[tuple[Cell, ...]] = [(e.name, *_points(e)[:2], _advantage(e)) for e in found]
+  present = effects.controls(collected, effects.PRESENT)
+  rows: list[tuple[Cell, ...]] = [
+    (e.name, *_points(e)[:2], None if e.reason else _over(e.seeds), finding(e))
+    for each, finding in ((present, _with_cause), (found, _advantage))
+    for e in each
+  ]
   rows += [(f'{name}: wAcc less chance', *_from_chance(e)) for name, e in shuffled]
   caption = (
-    'Controls: the cause of an effect is taken out of the synthetic corpus, so that no advantage '
-    'is expected. Difference in macro F1, for shuffled labels wAcc less chance, in points '
-    '[95 % interval]; p is not corrected.'
+    'Controls: effects of small heads with their cause in the synthetic corpus, then with it taken '
+    'out, so that no advantage is expected. Difference in macro F1, for shuffled labels wAcc less '
+    'chance, in points '
+    "[95 % interval]; p is not corrected. Over seeds, interval and p are Student's and speak of "
+    'the way of training; over clips they speak of single models, which may differ by chance.'
   )
   title = f'{tables.SYNTHETIC}. {caption}'
   return [Grid('controls', title, columns, tuple(rows))]
+
+
+def _with_cause(effect: Effect) -> str:
+  if effect.reason:
+    return effect.reason
+  if effect.p >= effects.LEVEL:
+    return 'no difference shown'
+  return 'an advantage' if effect.difference > 0 else 'a disadvantage'
 
 
 def _advantage(effect: Effect) -> str:
@@ -137,18 +160,26 @@ def _advantage(effect: Effect) -> str:
   return 'an advantage REMAINS' if effect.difference > 0 else 'a disadvantage'
 
 
-def _from_chance(e: Evaluation | None) -> tuple[Cell, Cell, str]:
+def _over(count: int) -> str:
+  return f'{count} seeds' if count else 'clips'
+
+
+def _from_chance(e: Evaluation | None) -> tuple[Cell, Cell, Cell, str]:
   if e is None:
-    return None, None, effects.NOT_RUN
-  chance = 1 / len(e.entry['labels'])
+    return None, None, None, effects.NOT_RUN
+  chance, over = 1 / len(e.entry['labels']), 0
   low, high = e.interval('wacc')
+  scores = list(effects.per_seed(e, 'wacc').values())
+  if len(scores) >= seeds.FEWEST:
+    over, (_, low, high) = len(scores), seeds.interval(scores)
   if low is None or high is None:
     value = 100 * (e.entry['wacc'] - chance)
-    return Number(value, signed=True), None, 'the interval is not known'
+    return Number(value, signed=True), None, None, 'the interval is not known'
   shown = Number(*(100 * (x - chance) for x in (e.entry['wacc'], low, high)), signed=True)
   inside = low <= chance <= high
   finding = f'the interval {"contains" if inside else "does NOT contain"} chance'
-  return shown, None, f'{finding} ({100 * chance:.2f} %)' + (', as expected' if inside else '')
+  expected = ', as expected' if inside else ''
+  return shown, None, _over(over), f'{finding} ({100 * chance:.2f} %){expected}'
 
 
 def summary(collected: Collected) -> str:
@@ -157,8 +188,8 @@ def summary(collected: Collected) -> str:
   said += _beside_paper(collected)
   said += _best(collected)
   found = effects.hypotheses(collected)
-  verdicts = [f'{key} {_short(effects.judgement(each))}' for key, each in found.items()]
-  said.append(f'The hypotheses: {", ".join(verdicts)}.')
+  verdicts = [f'{key} {_short(_verdict(each, ""))}' for key, each in found.items()]
+  said.append(f'The hypotheses: {"; ".join(verdicts)}.')
   done = [e for e in effects.controls(collected) if not e.reason]
   if done:
     left = [e for e in done if e.p < effects.LEVEL and e.difference > 0]
@@ -167,7 +198,7 @@ def summary(collected: Collected) -> str:
 
 
 def _short(verdict: str) -> str:
-  if verdict == effects.UNDECIDED:
+  if verdict.startswith(effects.UNDECIDED):
     return f'is {verdict}'
   return f'was {verdict}' if verdict.startswith('not ') else verdict
 
@@ -213,16 +244,17 @@ def _beside_paper(collected: Collected) -> list[str]:
 
 def _best(collected: Collected) -> list[str]:
   """The best row of each corpus by macro F1."""
-  best: dict[str, Evaluation] = {}
+  best: dict[tuple[str, str], Evaluation] = {}
   for found in collected.filled.values():
     for e in found:
       score = e.entry['macro_f1']
       if e.random or e.entry['seen'] or score is None:
         continue
-      if e.where not in best or score > best[e.where].entry['macro_f1']:
-        best[e.where] = e
+      key = (e.where, e.entry['task'])
+      if key not in best or score > best[key].entry['macro_f1']:
+        best[key] = e
   return [
-    f'The highest macro F1 on {where} is {tables.spoken(tables.score(e, "macro_f1"))} by '
-    f'{e.run.name}.'
-    for where, e in best.items()
+    f'The highest macro F1 on {where}{"" if task == "emotion" else f" ({task})"} is '
+    f'{tables.spoken(tables.score(e, "macro_f1"))} by {e.run.name}.'
+    for (where, task), e in best.items()
   ]

@@ -1,6 +1,7 @@
 """Which runs may stand side by side: features and corpora of the same kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from emo_jax import provenance
 from emo_jax.errors import UserError
@@ -12,6 +13,9 @@ def differences(one: Evaluation | Run, other: Evaluation | Run) -> list[str]:
   found = []
   if _synthetic(one) != _synthetic(other):
     found.append('SYNTHETIC clips beside real ones')
+  labellers = [_report(x).get('labelled_by', '') for x in (one, other)]
+  if all(labellers) and labellers[0] != labellers[1]:
+    found.append(f'training labelled by {labellers[0]} against {labellers[1]}')
   return found + provenance.differences(_key(one), _key(other))
 
 
@@ -43,6 +47,10 @@ def _against_first(many: Sequence[Evaluation | Run]) -> list[str]:
       sentence = f'{_name(many[0])} and {_name(other)} differ in {"; ".join(different)}'
       said += [sentence] if sentence not in said else []
   return said
+
+
+def _report(one: Evaluation | Run) -> Mapping[str, Any]:
+  return one.run.report if isinstance(one, Evaluation) else one.report
 
 
 def _name(one: Evaluation | Run) -> str:

@@ -95,21 +95,22 @@ def difference(ours: Number | None, paper: Number | None) -> Number | None:
 
 
 def method(
-  table: Table, key: str, row: Row | None, evaluation: Evaluation | None, several: bool
+  table: str, key: str, row: Row | None, evaluation: Evaluation | None, several: bool
 ) -> str:
   """What a line is called: as the table calls it, by the run where there are several or ours."""
-  name = row.name if row else key
+  name = published.called(table, key)
   if row and row.captions:
     name += ', video and caption'
   if evaluation is None:
     return name
   if several:
     name += f': {evaluation.run.name}'
-  if not row:
+  if not row and f'{table}/{key}' not in published.OWN:
     name += f' ({evaluation.entry["segment"]})'
   marks = [evaluation.mark] if evaluation.mark else []
-  if evaluation.entry['n'] != table.clips:
-    marks.append(f'{evaluation.entry["n"]} clips, the table has {table.clips}')
+  clips = published.TABLES[table].clips
+  if evaluation.entry['n'] != clips:
+    marks.append(f'{evaluation.entry["n"]} clips, the table has {clips}')
   return f'{name} ({"; ".join(marks)})' if marks else name
 
 
@@ -131,7 +132,7 @@ def lines(name: str, collected: Collected) -> list[Line]:
   for key, row, filling in collected.lines(name):
     several = len(filling) > 1
     for e in filling or (None,):
-      found.append((key, row, e, method(published.TABLES[name], key, row, e, several)))
+      found.append((key, row, e, method(name, key, row, e, several)))
   return found
 
 

@@ -74,7 +74,7 @@ def test_files_of_a_split(run, split, workdir, tmp_path, saved):
   assert len(rows) == 8 * signed_toys.LENGTH
   assert [row['time_s'] for row in rows[:3]] == ['0.000', '0.200', '0.400']
   # A clip's rows sum to what its probability has over the baseline's.
-  opened = explain.experiment.open_run(workdir)
+  opened = explain.finished_runs.open_run(workdir)
   for p in inference.Trained(opened.config, opened.params, 1.0)(split)[:-1]:
     mine = [row for row in rows if row['id'] == p.id]
     decided = max(p.probabilities, key=p.probabilities.get)

@@ -39,6 +39,8 @@ HEADS = {
   'table6_eanwh': EANWH,
   'table6_eanwh_folds': EANWH,
   'table7_eanwh': EANWH,
+  'sweep_training': EANWH,
+  'sweep_reading': EANWH,
   # Ten categories take 3 x 257 parameters more than seven, three of sentiment 4 x 257 fewer.
   'emosign_expression_eanwh': EANWH + 3 * 257,
   'emosign_sentiment_eanwh': EANWH,

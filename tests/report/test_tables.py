@@ -181,7 +181,7 @@ def test_counts_are_those_of_the_true_labels_beside_the_papers(real, tmp_path):
 def test_emosigns_table_has_recalls_as_emosign_has_them(tmp_path):
   collected = one(tmp_path, 'emosign_expression/eanwh', utterances=5)
   found = tables.grid('emosign_expression', collected)
-  ours = by_column(found, 'eanwh')
+  ours = by_column(found, 'EANwH, cross-validated by signer')
   (e,) = collected.fills('emosign_expression')
   counts = np.array(e.entry['confusion'])
   recall = 100 * counts[3, 3] / counts[3].sum()

@@ -76,7 +76,7 @@ def test_examples_hold_the_clip_its_people_and_its_labels(data):
 def test_the_main_job_runs_on_real_clips(data, tmp_path):
   config = load_config('configs/jsl_handedness.py').to_dict()
   config['model']['hidden'] = (16, 8)
-  config['data'] = dict(
+  config['data'] |= dict(
     dir=str(data), train='ejsl:signer_d', validation='ejsl:signer_e', test=('ejsl:signer_f',)
   )
   config['train'] |= dict(total_epochs=2)
