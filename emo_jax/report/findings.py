@@ -30,7 +30,11 @@ def _points(effect: Effect) -> tuple[Cell, Cell, Cell]:
     return None, None, None
   numbers = (100 * x for x in (effect.difference, effect.low, effect.high))
   shown = Number(*numbers, signed=True)
-  return shown, Number(effect.p, decimals=4), Number(effect.corrected, decimals=4)
+  return shown, _p(effect.p), _p(effect.corrected)
+
+
+def _p(value: float) -> Cell:
+  return '<0.0001' if value < 0.0001 else Number(value, decimals=4)
 
 
 _COLUMNS = (Column('points'), Column('p'), Column('corrected p'))

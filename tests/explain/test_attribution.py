@@ -169,7 +169,7 @@ def test_frames_are_those_the_model_sees(segment, no_face):
     raw['face_present'][2::3] = False
     example = input_pipeline.prepare(raw, how, epoch=0)
     kept = attribution.kept_frames(raw, how)
-    hands = preprocess.canonical_hands(raw['hand_points'][kept], raw['hand_score'][kept])
+    hands = preprocess.hand_features(raw['hand_points'][kept], raw['hand_score'][kept])
     np.testing.assert_array_equal(example.streams['hands'], hands)
 
 

@@ -271,3 +271,20 @@ def test_rows_of_several_seeds_are_compared_over_them(tmp_path):
   found = effects.of_table('table3', rows.collect(folders))
   (effect,) = [e for e in found if not e.reason]
   assert effect.seeds == 4 and effect.p > 0.5 and effect.low < 0 < effect.high
+
+
+def test_a_p_too_small_to_print_is_no_zero(tmp_path):
+  found = [
+    dataclasses.replace(p, seed=seed)
+    for seed in range(4)
+    for p in made.predicted(skill=9.0, seed=7, **FEW)
+  ]
+  same = [
+    dataclasses.replace(p, seed=s) for s in range(4) for p in made.predicted(skill=0.0, **FEW)
+  ]
+  folders = []
+  for row, each in (('table3/full', same), ('table3/last_2s', found)):
+    folder, segment = tmp_path / row.replace('/', '_'), row.split('/')[1]
+    folders.append(made.run(folder, row, evals=[made.evaluation(folder, each, segment=segment)]))
+  (grid,) = findings.effects_of('table3', rows.collect(folders))
+  assert by_column(grid, 'last 2 s less full clip')['p'] == '<0.0001'
