@@ -40,7 +40,11 @@ def _call(path: str, function: str) -> Any:
     sys.path.append(root)  # configs import each other, from wherever the command is given
   try:
     spec.loader.exec_module(module)
+    if not hasattr(module, function):
+      raise UserError(f'{file} has no {function}()')
     return getattr(module, function)(*([argument] if argument else []))
+  except UserError:
+    raise
   except Exception as error:
     raise UserError(f'{file} is no config: {type(error).__name__}: {error}') from error
 

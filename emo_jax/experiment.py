@@ -22,6 +22,7 @@ from emo_jax import (
 )
 from emo_jax.errors import UserError, require
 from emo_jax.finished_runs import (
+  digest,
   has_seen,
   heads_of,
   open_run,
@@ -74,12 +75,20 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
 
 def is_finished(config: Mapping[str, Any], workdir: Path) -> bool:
   """Has this run ended in its workdir? Raises UserError if another has, or one on other data."""
-  if not (workdir / 'report.json').exists():
+  if not _has_report(workdir):
     return False
   names, data_dir = _names_of_corpora(config)
   opened = {spec: corpora.open_split(spec, data_dir) for spec in _specs(names)}
   run_dir.claim(workdir, config, _used(config, names, opened))
   return True
+
+
+def _has_report(workdir: Path) -> bool:
+  """A report that cannot be read is made again."""
+  try:
+    return 'evals' in run_report.read(workdir)
+  except UserError:
+    return False
 
 
 def _specs(names: Mapping[str, Any]) -> list[str]:
@@ -233,6 +242,7 @@ def _result(
         step=one.step,
         temperature=one.temperature,
         selected_score=one.score,
+        params_sha256=digest(one.params),
         learnt_from=one.clips['learnt_from'],
       )
       for head, one in zip(heads, fitted, strict=True)
@@ -243,7 +253,7 @@ def _result(
     information=provenance.information(),
     evals=[],
   )
-  if (workdir / 'report.json').exists():
+  if _has_report(workdir):
     # The run had finished; what `evaluate` has added since is of the same model.
     result['evals'] = run_report.read(workdir)['evals']
   return result

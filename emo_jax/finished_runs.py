@@ -1,10 +1,14 @@
 """Finished runs: what their training ended with, and what they may be asked about."""
 
 import dataclasses
+import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import jax
+import numpy as np
 
 from emo_jax import corpora, inference, run_dir, run_report
 from emo_jax.checkpoints import Checkpoints
@@ -46,8 +50,27 @@ def open_run(workdir: Path) -> Finished:
   params = {}
   for head in heads_of(config, result):
     folder = root / 'heads' / head['name'] if head['name'] else root
-    params[head['name']] = Checkpoints(folder / 'checkpoints').restore_state()['best']['params']
+    if not (folder / 'checkpoints').is_dir():
+      raise UserError(f'{workdir} was trained in {folder}, which has no checkpoints: put them back')
+    found = Checkpoints(folder / 'checkpoints').restore_state()['best']['params']
+    # Reports of earlier versions have no digest.
+    if head.get('params_sha256', digest(found)) != digest(found):
+      raise UserError(
+        f'{folder} no longer holds what {workdir} was scored with: score it again in a new workdir'
+      )
+    params[head['name']] = found
   return Finished(config, result, params)
+
+
+def digest(params: Any) -> str:
+  """sha256 of parameters, whatever their container."""
+  found = hashlib.sha256()
+  for path, value in sorted(
+    (jax.tree_util.keystr(path), np.asarray(value))
+    for path, value in jax.tree_util.tree_leaves_with_path(params)
+  ):
+    found.update(f'{path} {value.shape} {value.dtype}'.encode() + value.tobytes())
+  return found.hexdigest()
 
 
 def open_single(workdir: Path) -> Finished:
@@ -80,6 +103,12 @@ def heads_of(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[dict[
 def trained_where(workdir: Path) -> Path:
   """The workdir that holds the heads of a finished run: its own, or the one it was trained in."""
   return workdir / run_report.read(workdir).get('trained_in', '')
+
+
+def has_checkpoints(workdir: Path) -> bool:
+  """Are the heads of a finished run still there?"""
+  root = trained_where(workdir)
+  return (root / 'checkpoints').is_dir() or (root / 'heads').is_dir()
 
 
 def open_split_for(run: Finished, spec: str, data_dir: str) -> corpora.Split:

@@ -75,7 +75,9 @@ def plan_folds(signers: Sequence[str], how: Mapping[str, Any]) -> list[Fold]:
   """
   clips = {name: list(signers).count(name) for name in sorted(set(signers))}
   if how['listed']:
-    found = [tuple(fold.split('+')) for fold in how['listed']]
+    # On the command line all folds may come as one text.
+    listed = [part for text in how['listed'] for part in text.split(',')]
+    found = [tuple(fold.split('+')) for fold in listed]
     given = [name for fold in found for name in fold]
     for name in given:
       if name not in clips:

@@ -18,7 +18,16 @@ from typing import Any
 
 import jax
 
-from emo_jax import config_check, config_flags, controls, corpora, experiment, files, run_dir
+from emo_jax import (
+  config_check,
+  config_flags,
+  controls,
+  corpora,
+  experiment,
+  files,
+  finished_runs,
+  run_dir,
+)
 from emo_jax.errors import ArgumentParser, UserError, exit_status, first_of
 from emo_jax.report import write as report_files
 
@@ -120,7 +129,12 @@ def run_rows(configs: Sequence[Mapping[str, Any]], out: Path) -> tuple[list[Path
     The workdirs, and what is wrong with the rows that could not be run, by name.
   """
   finished = {c['name'] for c in configs if experiment.is_finished(c, out / c['name'])}
-  trained = {_training(c): out / c['name'] for c in configs if c['name'] in finished}
+  trained = {}
+  for config in configs:
+    there = out / config['name']
+    # A training that others share may have been deleted since.
+    if config['name'] in finished and finished_runs.has_checkpoints(there):
+      trained[_training(config)] = there
   began, workdirs, failed = time.perf_counter(), [], {}
   for number, config in enumerate(configs, start=1):
     workdir, there = out / config['name'], trained.get(_training(config))

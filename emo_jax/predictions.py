@@ -57,6 +57,12 @@ def read(path: Path) -> list[Prediction]:
 def arrays(predictions: Sequence[Prediction], task: str) -> tuple[np.ndarray, np.ndarray]:
   """Probabilities [n, k] and label indices [n] (-1 where unknown)."""
   names = labels.names(task)
+  for x in predictions:
+    if x.probabilities.keys() != set(names):
+      raise UserError(
+        f'clip {x.id} has probabilities of {", ".join(x.probabilities)}; the labels of {task} are '
+        f'{", ".join(names)}: score the run again'
+      )
   p = np.array([[x.probabilities[name] for name in names] for x in predictions], np.float64)
   true = [labels.UNKNOWN if x.true is None else labels.index(task, x.true) for x in predictions]
   return p.reshape(-1, len(names)), np.array(true, np.int64)

@@ -81,6 +81,11 @@ def main(argv: Sequence[str]) -> None:
   arguments, rest = parser.parse_known_args(argv)
   config, _ = config_flags.parse(['sweep', f'--config={arguments.config}', *rest])
   grid = config_flags.load_grid(arguments.config)
+  given = {argument.split('=', 1)[0].lstrip('-').removeprefix('config.') for argument in rest}
+  if varied := sorted(given & grid.keys()):
+    raise UserError(f'--config.{varied[0]} is varied by the grid: change get_grid() instead')
+  if 'workdir' in given:
+    raise UserError('the runs lie in --out: leave --workdir out')
   out = Path(arguments.out)
 
   # After the flags: a misspelt one should not wait for JAX to start.

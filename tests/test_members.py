@@ -1,6 +1,7 @@
 """Several heads in one run: folds by signer, seeds, and training them at once or in turn."""
 
 import dataclasses
+import shutil
 
 import jax
 import numpy as np
@@ -22,6 +23,7 @@ def test_folds_keep_signers_apart():
   assert sorted(folds()) == [('a',), ('b',), ('c',), ('d',)]
   assert sorted(folds(count=2)) == [('a', 'd'), ('b', 'c')]  # 6 and 7 clips
   assert folds(listed=('a+d', 'b', 'c')) == [('a', 'd'), ('b',), ('c',)]
+  assert folds(listed=('a+d,b,c',)) == [('a', 'd'), ('b',), ('c',)]  # of the command line
 
 
 @pytest.mark.parametrize(
@@ -215,6 +217,15 @@ def test_a_run_can_be_scored_by_another_config_of_the_same_training(tmp_path):
   again = experiment.finish(third, tmp_path / 'third', *splits, tests, tmp_path / 'last')
   assert again['trained_in'] == '../full'  # not a link to a link
   assert finished_runs.open_run(tmp_path / 'third').params
+  other = claimed(toys.config(train__total_steps=4, seed=9), tmp_path / 'else' / 'full')
+  experiment.finish(other, tmp_path / 'else' / 'full', *splits, tests)
+  shutil.copytree(tmp_path / 'last', tmp_path / 'else' / 'last')  # beside another `full`
+  with pytest.raises(UserError, match='full no longer holds what .*last was scored with'):
+    finished_runs.open_run(tmp_path / 'else' / 'last')
+  shutil.copytree(tmp_path / 'last', tmp_path / 'alone' / 'last')
+  with pytest.raises(UserError, match='was trained in .*full, which has no checkpoints'):
+    finished_runs.open_run(tmp_path / 'alone' / 'last')
+  assert not (tmp_path / 'alone' / 'full').exists()
   changed = run_dir.plain(toys.config(train__total_steps=4, optim__learning_rate=0.5))
   with pytest.raises(UserError, match=r'trained with optim.learning_rate=0.001, .* has 0.5'):
     experiment.finish(changed, tmp_path / 'last', *splits, tests, tmp_path / 'full')

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,10 @@ def test_rows_that_agree_in_training_are_trained_once(tmp_path, monkeypatch):
   assert (workdirs[1] / 'report.json').read_bytes() == before
   with pytest.raises(UserError, match=r'holds another run \(optim.learning_rate was 0.001, is 0.5'):
     paper.run_rows([row('full', optim__learning_rate=0.5)], tmp_path / 'out')
+  shutil.rmtree(workdirs[0])  # what `last` was scored with
+  (workdirs[2] / 'report.json').write_text('{"name"')
+  assert paper.run_rows(configs, tmp_path / 'out') == (workdirs, {})
+  assert trained[2:] == ['full', 'trained']
   more = toys.split(60)
   splits['train'] = more
   with pytest.raises(UserError, match=r'used.clips.toy:train was 45, is 60'):

@@ -73,6 +73,25 @@ def test_a_grid_is_run_without_reading_a_test(tmp_path, monkeypatch, capsys):
   )  # all were there, which is seen from their corpora
 
 
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['--config.no_face=drop'], '--config.no_face is varied by the grid'),
+    (['--workdir=X'], 'the runs lie in --out'),
+  ],
+)
+def test_flags_that_would_have_no_effect(arguments, message, capsys, tmp_path):
+  command = ['--config=configs/sweep_reading.py', f'--out={tmp_path}', *arguments]
+  assert errors.exit_status(sweep.main, command) == 2
+  assert message in capsys.readouterr().err
+
+
+def test_a_config_without_a_grid(capsys, tmp_path):
+  command = ['--config=configs/eanwh.py', f'--out={tmp_path}']
+  assert errors.exit_status(sweep.main, command) == 2
+  assert 'configs/eanwh.py has no get_grid()' in capsys.readouterr().err
+
+
 def test_no_out_is_one_line(capsys):
   assert errors.exit_status(sweep.main, ['--config=configs/sweep_reading.py']) == 2
   assert 'the following arguments are required: --out' in capsys.readouterr().err
