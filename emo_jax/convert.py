@@ -206,7 +206,7 @@ def main(argv: list[str]) -> None:
   head = dynamic(args.dynamic) if args.dynamic else None
   weights.save(args.out, backbone=backbone, head=head)
   print(f'wrote {args.out}')
-  print(f'backbone: {weights.backbone_id(backbone) if backbone else "none"}')
+  print(f'backbone: {weights.tensors_id(backbone) if backbone else "none"}')
 
 
 if __name__ == '__main__':

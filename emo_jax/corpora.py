@@ -103,12 +103,7 @@ def open_split(spec: str, data_dir: Path) -> Split:
     builder = _embedded(data_dir, name)
   else:
     builder = stored.open_latest(data_dir, name)
-  for one in split.split('+'):
-    if one != 'all' and one not in builder.info.splits:
-      raise UserError(
-        f'{name} in {data_dir} has no split {one!r}{labels.nearest(one, builder.info.splits)}; '
-        f'it has {", ".join(builder.info.splits)}'
-      )
+  require_splits(builder, spec, data_dir)
   if clip_features.KEY not in builder.info.metadata:
     raise UserError(f'{name} has labels alone, no features of clips: name another config')
   metadata = builder.info.metadata
@@ -123,6 +118,17 @@ def open_split(spec: str, data_dir: Path) -> Split:
     videos=frozenset(name for one in chosen for name in videos.get(one, ())),
     labelled_by=' '.join(metadata[name] for name in model if metadata.get(name)),
   )
+
+
+def require_splits(builder: tfds.core.DatasetBuilder, spec: str, data_dir: Path) -> None:
+  """Raises UserError if the data set lacks a split that `spec` names."""
+  name, split = parse(spec)
+  for one in split.split('+'):
+    if one != 'all' and one not in builder.info.splits:
+      raise UserError(
+        f'{name} in {data_dir} has no split {one!r}{labels.nearest(one, builder.info.splits)}; '
+        f'it has {", ".join(builder.info.splits)}'
+      )
 
 
 def subset(split: Split, name: str, indices: Sequence[int]) -> Split:

@@ -19,10 +19,10 @@ from emo_jax import (
   run_dir,
   run_report,
   train,
+  weights,
 )
 from emo_jax.errors import UserError, require
 from emo_jax.finished_runs import (
-  digest,
   has_seen,
   heads_of,
   open_run,
@@ -242,7 +242,7 @@ def _result(
         step=one.step,
         temperature=one.temperature,
         selected_score=one.score,
-        params_sha256=digest(one.params),
+        params_sha256=weights.tensors_id(one.params),
         learnt_from=one.clips['learnt_from'],
       )
       for head, one in zip(heads, fitted, strict=True)
@@ -263,7 +263,7 @@ def _trained(
   config: Mapping[str, Any], heads: Sequence[Member], fitted: Sequence[Fitted]
 ) -> list[inference.Trained]:
   return [
-    inference.Trained({**config, 'seed': head.seed}, one.params, one.temperature)
+    inference.trained_head(config, head.seed, one.params, one.temperature)
     for head, one in zip(heads, fitted, strict=True)
   ]
 

@@ -1,16 +1,12 @@
 """Finished runs: what their training ended with, and what they may be asked about."""
 
 import dataclasses
-import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
-from emo_jax import corpora, inference, run_dir, run_report
+from emo_jax import corpora, inference, run_dir, run_report, weights
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
 
@@ -36,9 +32,10 @@ class Finished:
 
   def trained(self) -> list[inference.Trained]:
     """Every head, ready to predict."""
+    heads = zip(heads_of(self.config, self.report), self.heads.values(), strict=True)
     return [
-      inference.Trained({**self.config, 'seed': head['seed']}, params, head['temperature'])
-      for head, params in zip(heads_of(self.config, self.report), self.heads.values(), strict=True)
+      inference.trained_head(self.config, head['seed'], params, head['temperature'])
+      for head, params in heads
     ]
 
 
@@ -46,31 +43,20 @@ def open_run(workdir: Path) -> Finished:
   """Opens a finished run. Raises UserError if there is none or it has not finished."""
   config = run_dir.read_config(workdir)
   result = run_report.read(workdir)
-  root = trained_where(workdir)
+  root = workdir / result.get('trained_in', '')
   params = {}
   for head in heads_of(config, result):
-    folder = root / 'heads' / head['name'] if head['name'] else root
+    folder = run_dir.head_folder(root, head['name'])
     if not (folder / 'checkpoints').is_dir():
       raise UserError(f'{workdir} was trained in {folder}, which has no checkpoints: put them back')
     found = Checkpoints(folder / 'checkpoints').restore_state()['best']['params']
-    # Reports of earlier versions have no digest.
-    if head.get('params_sha256', digest(found)) != digest(found):
+    wanted = head.get('params_sha256')  # reports of earlier versions have none
+    if wanted and wanted != weights.tensors_id(found):
       raise UserError(
         f'{folder} no longer holds what {workdir} was scored with: score it again in a new workdir'
       )
     params[head['name']] = found
   return Finished(config, result, params)
-
-
-def digest(params: Any) -> str:
-  """sha256 of parameters, whatever their container."""
-  found = hashlib.sha256()
-  for path, value in sorted(
-    (jax.tree_util.keystr(path), np.asarray(value))
-    for path, value in jax.tree_util.tree_leaves_with_path(params)
-  ):
-    found.update(f'{path} {value.shape} {value.dtype}'.encode() + value.tobytes())
-  return found.hexdigest()
 
 
 def open_single(workdir: Path) -> Finished:

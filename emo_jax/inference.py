@@ -176,6 +176,11 @@ class Trained:
     ]
 
 
+def trained_head(config: Mapping[str, Any], seed: int, params: Any, temperature: float) -> Trained:
+  """One of a run's heads, whose random draws are of its own seed."""
+  return Trained({**config, 'seed': seed}, params, temperature)
+
+
 def initial_params(model: nn.Module, seed: int, widths: Mapping[str, int]) -> Any:
   """Fresh parameters for streams of the given widths."""
   streams = {name: jnp.zeros((1, preprocess.WINDOW, width)) for name, width in widths.items()}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emo_jax import corpora, labels
+from emo_jax import corpora, labels, run_dir
 from emo_jax.errors import UserError
 from tfds_builders import stored
 
@@ -30,7 +30,7 @@ class Member:
 
   def folder(self, workdir: Path) -> Path:
     """Where its checkpoints and metrics lie."""
-    return workdir / 'heads' / self.name if self.name else workdir
+    return run_dir.head_folder(workdir, self.name)
 
 
 @dataclasses.dataclass(frozen=True)

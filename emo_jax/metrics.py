@@ -70,12 +70,19 @@ def with_temperature(
   return (weights / weights.sum(-1, keepdims=True)).astype(probabilities.dtype)
 
 
+def log_losses(
+  probabilities: Float[np.ndarray, 'n k'], true: Int[np.ndarray, ' n']
+) -> Float[np.ndarray, ' n']:
+  """-log of each clip's true label's probability, in nats."""
+  picked = probabilities[np.arange(len(true)), true]
+  return -np.log(np.maximum(picked, 1e-12))
+
+
 def negative_log_likelihood(
   probabilities: Float[np.ndarray, 'n k'], true: Int[np.ndarray, ' n']
 ) -> float:
-  """Mean over clips of -log of the true label's probability, in nats."""
-  picked = probabilities[np.arange(len(true)), true]
-  return float(-np.log(np.maximum(picked, 1e-12)).mean())
+  """The mean of `log_losses` over clips."""
+  return float(log_losses(probabilities, true).mean())
 
 
 def fit_temperature(probabilities: Float[np.ndarray, 'n k'], true: Int[np.ndarray, ' n']) -> float:

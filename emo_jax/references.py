@@ -124,11 +124,6 @@ def _open(
     opened = corpora.open_split(spec, data_dir)
     return opened.source, frozenset(opened.tasks), dict(opened.key)
   builder = stored.open_latest(data_dir, name)
-  for one in split.split('+'):
-    if one != 'all' and one not in builder.info.splits:
-      raise UserError(
-        f'{name} in {data_dir} has no split {one!r}{labels.nearest(one, builder.info.splits)}; '
-        f'it has {", ".join(builder.info.splits)}'
-      )
+  corpora.require_splits(builder, spec, data_dir)
   key = dict(builder.info.metadata.get(clip_features.KEY) or {})
   return stored.examples(builder, split), frozenset(builder.info.features['labels'].keys()), key

@@ -44,6 +44,16 @@ def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
   return flat
 
 
+def head_folder(workdir: Path, name: str) -> Path:
+  """Where the checkpoints and metrics of a head lie; a run's only head has no name."""
+  return workdir / 'heads' / name if name else workdir
+
+
+def head_folders(workdir: Path) -> list[Path]:
+  """Every folder that may hold those of a head, whether or not it does."""
+  return [workdir, *sorted((workdir / 'heads').glob('*'))]
+
+
 def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
   """Makes the workdir with its `config.json`, or checks that a run resumed there is the same one.
 
@@ -59,7 +69,7 @@ def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> 
   new_config = plain({**config, 'used': data})
   try:
     begun = (workdir / 'report.json').exists() or any(
-      any(workdir.glob(f'{where}checkpoints/*')) for where in ('', 'heads/*/')
+      any(folder.glob('checkpoints/*')) for folder in head_folders(workdir)
     )
     if begun:
       old, new = flatten(read_config(workdir)), flatten(new_config)

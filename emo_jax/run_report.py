@@ -52,14 +52,20 @@ def _published(entry: Mapping[str, Any], paper: PaperScores) -> Mapping[str, Any
   return theirs if same and not any(entry[name] for name in _NO_SCORE) else None
 
 
-def _mark(entry: Mapping[str, Any]) -> str:
+def mark(entry: Mapping[str, Any]) -> str:
   """What one evaluation's clips are, if they are not real ones with trained features, or of videos
   that were trained on, as the paper's may be."""
   said = [text for name, text in _NO_SCORE.items() if entry[name]]
   for field, where in (('n_videos_trained_on', 'training'), ('n_videos_selected_on', 'selection')):
     if shared := entry.get(field):
       said.append(f'{shared} of {entry["n_videos"]} videos also in {where}')
-  return f' ({"; ".join(said)})' if said else ''
+  return '; '.join(said)
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+  """The clips of an evaluation with their mark."""
+  said = mark(entry)
+  return f'{entry["corpus"]}:{entry["split"]}' + (f' ({said})' if said else '')
 
 
 def _percent(value: float | None) -> str:
@@ -72,7 +78,7 @@ def table(report: Mapping[str, Any], paper: PaperScores) -> tuple[list[str], lis
   head = ['corpus', 'segment', 'clips', 'labelled', 'wAcc (UAR)', 'accuracy (WAR)', 'macro F1']
   rows = []
   for e in report['evals']:
-    name = f'{e["corpus"]}:{e["split"]}{_mark(e)}'
+    name = _named(e)
     scores = [_percent(e[k]) for k in ('wacc', 'accuracy', 'macro_f1')]
     row = [name, e['segment'], str(e['n_clips']), str(e['n']), *scores]
     if comparable:
@@ -121,7 +127,7 @@ def coverage_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]
     unmarked = e['without_low_coverage']
     both = [f'{e["n"]} / {unmarked["n"]}']
     both += [f'{_percent(e[k])} / {_percent(unmarked[k])}' for k in ('wacc', 'macro_f1')]
-    rows.append([f'{e["corpus"]}:{e["split"]}{_mark(e)}', e['segment'], *counts, *both])
+    rows.append([_named(e), e['segment'], *counts, *both])
   return head, rows
 
 
@@ -177,7 +183,7 @@ def _intervals(report: Mapping[str, Any]) -> list[str]:
       for name in ('wacc', 'accuracy', 'macro_f1')
     ]
     proper = [f'{found["calibration"][name]:.3f}' for name in ('nll', 'brier', 'ece')]
-    rows.append([f'{e["corpus"]}:{e["split"]}{_mark(e)}', e['segment'], *cells, *proper])
+    rows.append([_named(e), e['segment'], *cells, *proper])
     drawn.append(found['resampled'])
   if not rows:
     return []
@@ -197,8 +203,7 @@ def _labelled_by(report: Mapping[str, Any]) -> str:
 def _markdown(report: Mapping[str, Any], paper: PaperScores, pictures: Mapping[str, Path]) -> str:
   names = report['evals'][0]['labels'] if report['evals'] else []
   per_class = [
-    [e['corpus'] + ':' + e['split'] + _mark(e), e['segment']]
-    + [_percent(e['per_class_f1'][name]) for name in names]
+    [_named(e), e['segment']] + [_percent(e['per_class_f1'][name]) for name in names]
     for e in report['evals']
   ]
   warning = [f'**{caveat(report)}**'] if caveat(report) else []
@@ -233,15 +238,15 @@ def add(report: dict[str, Any], entry: dict[str, Any]) -> None:
 
 def write(workdir: Path, report: dict[str, Any], paper: PaperScores) -> dict[str, Any]:
   """Writes `report.md`, the figures and last `report.json`; returns its contents."""
-  heads = [workdir, *sorted((workdir / 'heads').glob('*'))]
-  curves = [lines for folder in heads if (lines := run_dir.read_metrics(folder))]
+  folders = run_dir.head_folders(workdir)
+  curves = [lines for folder in folders if (lines := run_dir.read_metrics(folder))]
   pictures = {}
   if curves:  # else it was trained in another workdir or not at all
     pictures['Training curves'] = figures.curves(workdir, curves, caveat(report))
   for e in report['evals']:
     if e['n']:
-      title = f'Confusion matrix of {e["corpus"]}:{e["split"]}{_mark(e)}, {e["segment"]}'
-      pictures[title] = figures.confusion(workdir, e, _mark(e), caveat(report))
+      title = f'Confusion matrix of {_named(e)}, {e["segment"]}'
+      pictures[title] = figures.confusion(workdir, e, mark(e), caveat(report))
   run_dir.write_text(workdir / 'report.md', _markdown(report, paper, pictures))
   whole = report | dict(figures={title: path.name for title, path in pictures.items()})
   run_dir.write_json(workdir / 'report.json', whole)

@@ -143,10 +143,10 @@ def permute_labels(
   return np.ascontiguousarray(kernel[:, order]), np.ascontiguousarray(bias[order])
 
 
-def backbone_id(backbone: Mapping) -> str:
-  """The sha256 of a backbone's tensors (names, shapes, bytes), whatever file they came in."""
+def tensors_id(tree: Mapping) -> str:
+  """The sha256 of a network's tensors (names, shapes, bytes), whatever file they came in."""
   digest = hashlib.sha256()
-  for name, value in sorted(flatten(backbone).items()):
+  for name, value in sorted(flatten(tree).items()):
     digest.update(f'{name} {value.shape}\n'.encode())
     digest.update(value.astype('<f4', copy=False).tobytes())
   return digest.hexdigest()
@@ -208,7 +208,7 @@ def load(path: str | os.PathLike) -> dict:
   backbone, head = tree.get('backbone'), tree.get('head')
   info = dict(path=str(path), format=FORMAT)
   if backbone is not None:
-    info['backbone_sha256'] = backbone_id(backbone)
+    info['backbone_sha256'] = tensors_id(backbone)
   return dict(backbone=backbone, head=head, labels=list(EMOTIONS), info=info)
 
 

@@ -66,8 +66,8 @@ def test_videos_become_clips_and_a_broken_one_is_listed(run, shared, tmp_path):
 def test_weights_of_a_file_name_the_key(tmp_path):
   path = tmp_path / 'w.safetensors'
   weights.save(path, backbone=resnet.random_variables(1), labels=labels.EMOTIONS)
-  _, backbone_id = extractor.load_backbone(str(path))
-  assert backbone_id == weights.load(path)['info']['backbone_sha256']
+  _, tensors_id = extractor.load_backbone(str(path))
+  assert tensors_id == weights.load(path)['info']['backbone_sha256']
 
 
 def test_missing_weights_end_in_one_line():

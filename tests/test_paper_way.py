@@ -24,7 +24,7 @@ def weight_files(folder):
   backbone = draw(weights.backbone_shapes())
   weights.save(folder / 'one.safetensors', backbone=backbone, head=draw(weights.head_shapes(512)))
   weights.save(folder / 'two.safetensors', head=draw(weights.head_shapes(512)))
-  return [folder / 'one.safetensors', folder / 'two.safetensors'], weights.backbone_id(backbone)
+  return [folder / 'one.safetensors', folder / 'two.safetensors'], weights.tensors_id(backbone)
 
 
 def clips(counts, signers, **more):

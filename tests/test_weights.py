@@ -51,15 +51,15 @@ def test_a_backbone_comes_back_with_its_id(path):
   loaded = weights.load(path)
   _assert_same(loaded['backbone'], backbone)
   assert loaded['head'] is None
-  assert loaded['info']['backbone_sha256'] == weights.backbone_id(backbone)
+  assert loaded['info']['backbone_sha256'] == weights.tensors_id(backbone)
 
 
 def test_the_id_holds_names_shapes_and_numbers_not_their_order():
   a, b = np.arange(6, dtype=np.float32), np.ones(2, np.float32)
-  identity = weights.backbone_id({'a': a, 'b': b})
-  assert weights.backbone_id({'b': b, 'a': a}) == identity
+  identity = weights.tensors_id({'a': a, 'b': b})
+  assert weights.tensors_id({'b': b, 'a': a}) == identity
   others = ({'a': a, 'c': b}, {'a': a.reshape(2, 3), 'b': b}, {'a': a, 'b': b + 1})
-  assert identity not in [weights.backbone_id(other) for other in others]
+  assert identity not in [weights.tensors_id(other) for other in others]
 
 
 def test_same_tensors_same_bytes_and_nothing_left_behind(head, path, tmp_path):

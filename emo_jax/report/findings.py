@@ -132,8 +132,11 @@ def controls(collected: Collected) -> list[Block]:
   )
   present = effects.controls(collected, effects.PRESENT)
   rows: list[tuple[Cell, ...]] = [
-    (e.name, *_points(e)[:2], None if e.reason else _over(e.seeds), finding(e))
-    for each, finding in ((present, _with_cause), (found, _advantage))
+    (e.name, *_points(e)[:2], None if e.reason else _over(e.seeds), _finding(e, *words))
+    for each, *words in (
+      (present, 'no difference shown', 'an advantage'),
+      (found, 'no advantage shown, as expected', 'an advantage REMAINS'),
+    )
     for e in each
   ]
   rows += [(f'{name}: wAcc less chance', *_from_chance(e)) for name, e in shuffled]
@@ -148,20 +151,12 @@ def controls(collected: Collected) -> list[Block]:
   return [Grid('controls', title, columns, tuple(rows))]
 
 
-def _with_cause(effect: Effect) -> str:
+def _finding(effect: Effect, nothing: str, advantage: str) -> str:
   if effect.reason:
     return effect.reason
   if effect.p >= effects.LEVEL:
-    return 'no difference shown'
-  return 'an advantage' if effect.difference > 0 else 'a disadvantage'
-
-
-def _advantage(effect: Effect) -> str:
-  if effect.reason:
-    return effect.reason
-  if effect.p >= effects.LEVEL:
-    return 'no advantage shown, as expected'
-  return 'an advantage REMAINS' if effect.difference > 0 else 'a disadvantage'
+    return nothing
+  return advantage if effect.difference > 0 else 'a disadvantage'
 
 
 def _over(count: int) -> str:

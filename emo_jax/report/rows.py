@@ -68,8 +68,7 @@ class Evaluation:
   @property
   def mark(self) -> str:
     """What its clips are, in the words of a run's own report; empty if there is nothing to say."""
-    _, ((said, *_),) = run_report.table({**self.run.report, 'evals': [self.entry]}, {})
-    return said.removeprefix(self.where).strip(' ()')
+    return run_report.mark(self.entry)
 
   def per_repeat(self, counts: Sequence[Sequence[int]]) -> list[int]:
     """Clips per true label of a confusion matrix that is summed over repeats."""

@@ -28,16 +28,16 @@ def columns(
 ) -> Float[np.ndarray, 'n columns']:
   """What each clip adds to the sums that `statistics` reads.
 
-  One for its cell of the confusion matrix; its negative log-likelihood (as
-  metrics.negative_log_likelihood); its Brier score, the squared errors summed over the classes
-  (Brier 1950), from 0 to 2; and in its bin by how much its confidence is too high.
+  One for its cell of the confusion matrix; its negative log-likelihood; its Brier score, the
+  squared errors summed over the classes (Brier 1950), from 0 to 2; and in its bin by how much its
+  confidence is too high.
   """
   n, k = p.shape
   clip = np.arange(n)
   confidence, right, bin_ = top_label(p, true)
   found = np.zeros((n, k * k + 2 + BINS))
   found[clip, true * k + p.argmax(-1)] = 1
-  found[:, k * k] = -np.log(np.maximum(p[clip, true], 1e-12))
+  found[:, k * k] = metrics.log_losses(p, true)
   found[:, k * k + 1] = ((p - np.eye(k)[true]) ** 2).sum(-1)
   found[clip, k * k + 2 + bin_] = confidence - right
   return found

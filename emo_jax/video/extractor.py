@@ -46,7 +46,7 @@ class Extractor:
   def __init__(
     self,
     backbone_variables: dict,
-    backbone_id: str,
+    tensors_id: str,
     hand_model_path: str | os.PathLike,
     sampling: str = 'index',
     *,
@@ -61,7 +61,7 @@ class Extractor:
 
     Args:
       backbone_variables: of `emo_jax.models.resnet.FaceBackbone`.
-      backbone_id: sha256 of its tensors or `random:<seed>`.
+      tensors_id: sha256 of its tensors or `random:<seed>`.
       hand_model_path: MediaPipe's hand landmarker (`emo_jax.video.hand_model.find`).
       sampling: `index` or `time`.
       search: `follow` the face from frame to frame, or search every frame in `full`.
@@ -85,7 +85,7 @@ class Extractor:
       folder, hand_id = pose_hands
       self.hands, source = 'pose', functools.partial(pose_files.HandFolder, folder)
     self.key = provenance.compatibility_key(
-      backbone=backbone_id,
+      backbone=tensors_id,
       detector=following.key(search),
       resize=faces.RESIZE,
       sampling=frame_sampling.key(sampling),
@@ -192,6 +192,6 @@ def open_extractor(
   weights_path: str | None, hand_model_path: str | os.PathLike | None, sampling: str, **settings
 ) -> Extractor:
   """An extractor from what a user names: see `load_backbone`, `hand_model.find`, `Extractor`."""
-  variables, backbone_id = load_backbone(weights_path)
+  variables, tensors_id = load_backbone(weights_path)
   task = '' if settings.get('pose_hands') else hand_model.find(hand_model_path)
-  return Extractor(variables, backbone_id, task, sampling, **settings)
+  return Extractor(variables, tensors_id, task, sampling, **settings)

@@ -43,8 +43,8 @@ def test_preprocess_takes_the_mean_off_in_bgr():
 
 
 def test_random_variables_depend_on_the_seed_alone(variables):
-  assert weights.backbone_id(variables) == weights.backbone_id(resnet.random_variables(0))
-  assert weights.backbone_id(variables) != weights.backbone_id(resnet.random_variables(1))
+  assert weights.tensors_id(variables) == weights.tensors_id(resnet.random_variables(0))
+  assert weights.tensors_id(variables) != weights.tensors_id(resnet.random_variables(1))
 
 
 def test_random_features_tell_pictures_apart(variables, crops):

@@ -2,29 +2,19 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from emo_jax import palette
 from emo_jax.report import charts
 from emo_jax.report.blocks import Number
 from emo_jax.report.charts import Bar
+from tests import test_figures
 from tests.test_figures import VISION, cie76, require_legible
 
 TITLE = 'wAcc (UAR) in Table 1 of the paper. SYNTHETIC corpus signsim, says nothing of signers'
 LONG = 'EAN, non-signers: table1_non_signers_crema_d (clips seen in training: not a test)'
 
 
-@pytest.fixture
-def saved(monkeypatch):
-  """The figures that were saved, with how they were."""
-  found, save = [], Figure.savefig
-
-  def recording(self, *args, **kwargs):
-    found.append((self, kwargs))
-    return save(self, *args, **kwargs)
-
-  monkeypatch.setattr(Figure, 'savefig', recording)
-  return found
+saved = test_figures.saved
 
 
 def bars(count, called=LONG):
