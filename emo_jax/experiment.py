@@ -231,7 +231,7 @@ def _result(
     task=config['task'],
     synthetic=provenance.is_synthetic(key),
     random_backbone=provenance.is_random(key),
-    params=run_report.parameter_counts(first.params),
+    params=run_report.parameter_counts(first.params, config['model']['kind']),
     training_clips=first.clips,
     selected_step=first.step,
     temperature=first.temperature,
@@ -327,7 +327,7 @@ def _scored(
 ) -> dict[str, Any]:
   """Writes predictions and scores them from the file."""
   task, (corpus, name) = config['task'], corpora.parse(split.spec)
-  path = workdir / 'predictions' / run_dir.file_name(f'{corpus}-{name}-{segment}.jsonl')
+  path = predictions.file(workdir, corpus, name, segment)
   predictions.write(path, found)
   entry = dict(corpus=corpus, split=name, segment=segment, task=task)
   entry |= predictions.score(predictions.read(path), task)

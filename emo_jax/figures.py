@@ -10,7 +10,7 @@ matplotlib.use('Agg')
 import numpy as np
 from matplotlib import pyplot as plt
 
-from emo_jax import files, palette, run_dir
+from emo_jax import files, labels, palette, run_dir
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:
@@ -20,21 +20,29 @@ def _save(figure: plt.Figure, path: Path) -> Path:
   return path
 
 
+def columns_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
+  """What the columns of an evaluation's confusion matrix are called."""
+  names = tuple(entry['labels'])
+  return names if len(entry['confusion'][0]) == len(names) else (*names, labels.NO_CLASS)
+
+
 def confusion(workdir: Path, entry: Mapping[str, Any], mark: str, caveat: str) -> Path:
   """Confusion matrix of one evaluation: counts, shaded by the share of the true label."""
   counts, names = np.array(entry['confusion']), entry['labels']
+  answers = columns_of(entry)
   share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
   # Inches a cell: labels below one another's columns stay apart.
   cell = max(0.75, 0.09 * max(map(len, names)))
   size = 1.6 + cell * len(names)
-  figure, axes = plt.subplots(figsize=(size + 1, size))
+  figure, axes = plt.subplots(figsize=(size + 1 + cell * (len(answers) - len(names)), size))
   image = axes.imshow(share, cmap='Blues', vmin=0, vmax=1)
   for (i, j), count in np.ndenumerate(counts):
     color = 'white' if share[i, j] > 0.55 else 'black'
     axes.text(j, i, str(count), ha='center', va='center', color=color, fontsize=9)
-  ticks = range(len(names))
-  axes.set_xticks(ticks, names)
-  axes.set_yticks(ticks, [f'{n} ({c})' for n, c in zip(names, counts.sum(1), strict=True)])
+  axes.set_xticks(range(len(answers)), answers)
+  axes.set_yticks(
+    range(len(names)), [f'{n} ({c})' for n, c in zip(names, counts.sum(1), strict=True)]
+  )
   axes.set_xlabel('predicted')
   axes.set_ylabel('true (clips)')
   title = [

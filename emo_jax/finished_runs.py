@@ -43,6 +43,8 @@ def open_run(workdir: Path) -> Finished:
   """Opens a finished run. Raises UserError if there is none or it has not finished."""
   config = run_dir.read_config(workdir)
   result = run_report.read(workdir)
+  if 'answers' in result:
+    raise UserError(f'{workdir} holds scored answers of others, and no model: name a run')
   root = workdir / result.get('trained_in', '')
   params = {}
   for head in heads_of(config, result):

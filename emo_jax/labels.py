@@ -26,6 +26,7 @@ EXPRESSIONS = (
 )
 
 UNKNOWN = -1
+NO_CLASS = 'none'  # what a column of answers that fit no label is called
 
 # Every task a corpus may carry labels for. `emotion` is the paper's; `expression` and `sentiment`
 # (very negative to very positive) are EmoSign's, `sentiment3` the same by its sign;

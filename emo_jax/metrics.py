@@ -8,11 +8,22 @@ from jaxtyping import Float, Int, Real
 from scipy import optimize
 
 
+def decisions(probabilities: Float[np.ndarray, '*n k']) -> Int[np.ndarray, '*n']:
+  """The most probable label of each clip; k, one past the last, where none has any probability, as
+  in an answer that fits no class."""
+  none = ~probabilities.any(-1)
+  return np.where(none, probabilities.shape[-1], probabilities.argmax(-1))
+
+
 def confusion(
-  true: Int[np.ndarray, ' n'], predicted: Int[np.ndarray, ' n'], num_labels: int
-) -> Int[np.ndarray, 'k k']:
-  """Counts of clips, true label in rows and predicted label in columns."""
-  counts = np.zeros((num_labels, num_labels), np.int64)
+  true: Int[np.ndarray, ' n'],
+  predicted: Int[np.ndarray, ' n'],
+  num_labels: int,
+  no_class: bool = False,
+) -> Int[np.ndarray, 'k columns']:
+  """Counts of clips, true label in rows and predicted label in columns; with `no_class` one more at
+  the end, for `decisions` of no class."""
+  counts = np.zeros((num_labels, num_labels + no_class), np.int64)
   np.add.at(counts, (true, predicted), 1)
   return counts
 
@@ -20,8 +31,11 @@ def confusion(
 NAMES = ('wacc', 'accuracy', 'macro_f1', 'weighted_f1')
 
 
-def rates(counts: Real[np.ndarray, '... k k']) -> dict[str, Float[np.ndarray, '...']]:
+def rates(counts: Real[np.ndarray, '... k columns']) -> dict[str, Float[np.ndarray, '...']]:
   """The scores of NAMES and `f1` [..., k] of confusion matrices, true labels in rows, as fractions.
+
+  Columns after the k-th count answers that fit no class: misses of their true class, predictions of
+  no other.
 
   wAcc is the mean recall over the classes that occur, as in EmoSign (it reproduces that paper's
   tables from its confusion matrices); macro F1 is the mean over all classes of the task, a class
@@ -30,7 +44,7 @@ def rates(counts: Real[np.ndarray, '... k k']) -> dict[str, Float[np.ndarray, '.
   """
   counts = np.asarray(counts, np.float64)
   hits = np.diagonal(counts, axis1=-2, axis2=-1)
-  occur, predicted = counts.sum(-1), counts.sum(-2)
+  occur, predicted = counts.sum(-1), counts.sum(-2)[..., : counts.shape[-2]]
   n, present = occur.sum(-1), occur > 0
   f1 = 2 * hits / np.where(occur + predicted > 0, occur + predicted, 1)
   recall = hits / np.where(present, occur, 1)
@@ -45,14 +59,14 @@ def rates(counts: Real[np.ndarray, '... k k']) -> dict[str, Float[np.ndarray, '.
   return {name: np.asarray(value) for name, value in found.items()}
 
 
-def scores(counts: Int[np.ndarray, '*r k k'], names: Sequence[str]) -> dict[str, Any]:
+def scores(counts: Int[np.ndarray, '*r k columns'], names: Sequence[str]) -> dict[str, Any]:
   """Scores and F1 per class by `rates`, the mean over repeats of the same clips if it is given.
 
   Returns:
     `n`, clips of one repeat; the scores of NAMES and `per_class_f1`, None where no clip is
     labelled.
   """
-  counts = counts.reshape(-1, len(names), len(names))
+  counts = counts.reshape(-1, *counts.shape[-2:])
   n = int(counts[0].sum())
   if not n:
     return dict(n=0, **dict.fromkeys(NAMES), per_class_f1=dict.fromkeys(names))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emo_jax import files, labels, metrics
+from emo_jax import files, labels, metrics, run_dir
 from emo_jax.errors import UserError
 
 
@@ -20,7 +20,8 @@ class Prediction:
   Attributes:
     id: the clip's.
     true: name of its label, None where nobody knows.
-    probabilities: per label name; uniform for a clip without any face or frame.
+    probabilities: per label name; uniform for a clip without any face or frame, all 0 for an answer
+      that fits no class.
     has_face: False for such a clip.
     coverage: shares of its frames with a face and hands (emo_jax.coverage.shares); None in a
       file of an earlier version.
@@ -40,6 +41,11 @@ class Prediction:
   utterance: str | None = None
   seed: int = 0
   draw: int = 0
+
+
+def file(workdir: Path, corpus: str, split: str, segment: str) -> Path:
+  """Where a run's predictions on the clips and segment lie."""
+  return workdir / 'predictions' / run_dir.file_name(f'{corpus}-{split}-{segment}.jsonl')
 
 
 def write(path: Path, predictions: Sequence[Prediction]) -> None:
@@ -89,21 +95,21 @@ def repeats(predictions: Sequence[Prediction]) -> list[list[Prediction]]:
 def _confusions(
   each: Sequence[Sequence[Prediction]], task: str, chosen: Callable[[Prediction], bool]
 ) -> np.ndarray:
-  """[repeats, k, k] of the labelled clips that are chosen."""
+  """[repeats, k, k + 1] of the labelled clips that are chosen, the last column for no class."""
   counts = []
   for one in each:
     p, true = arrays([x for x in one if x.true is not None and chosen(x)], task)
-    counts.append(metrics.confusion(true, p.argmax(-1), p.shape[1]))
+    counts.append(metrics.confusion(true, metrics.decisions(p), p.shape[1], no_class=True))
   return np.stack(counts)
 
 
 def score(predictions: Sequence[Prediction], task: str) -> dict[str, Any]:
   """The scores of the labelled clips, beside counts of all clips and of those without a face.
 
-  Scores are means over `n_repeats` (seeds and draws of random segments), `confusion` is their sum;
-  all other counts are of clips. Clips of low coverage count like every other; `n_low_coverage` says
-  how many there are, `low_coverage` how many below each limit, and `without_low_coverage` has the
-  scores without them.
+  Scores are means over `n_repeats` (seeds and draws of random segments), `confusion` is their sum,
+  with a column more than `labels` if there are answers of no class; all other counts are of clips.
+  Clips of low coverage count like every other; `n_low_coverage` says how many there are,
+  `low_coverage` how many below each limit, and `without_low_coverage` has the scores without them.
 
   Raises:
     UserError: as `repeats`.
@@ -112,7 +118,7 @@ def score(predictions: Sequence[Prediction], task: str) -> dict[str, Any]:
   counts = _confusions(each, task, lambda p: True)
   unmarked = metrics.scores(_confusions(each, task, lambda p: not p.low_coverage), names)
   p, true = arrays([p for p in predictions if p.true is not None], task)
-  clips = each[0]
+  clips, columns = each[0], len(names) + bool(counts[..., -1].any())
   return metrics.scores(counts, names) | dict(
     nll=metrics.negative_log_likelihood(p, true) if len(true) else None,
     n_clips=len(clips),
@@ -122,5 +128,5 @@ def score(predictions: Sequence[Prediction], task: str) -> dict[str, Any]:
     low_coverage=dict(Counter(what for x in clips for what in x.low_coverage or [])),
     without_low_coverage={k: unmarked[k] for k in ('n', 'wacc', 'accuracy', 'macro_f1')},
     labels=list(names),
-    confusion=counts.sum(0).tolist(),
+    confusion=counts.sum(0)[:, :columns].tolist(),
   )

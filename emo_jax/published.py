@@ -61,6 +61,12 @@ class Table:
   task: str = 'emotion'
   per_class: str = ''
 
+  def has_clips_of(self, corpus: str) -> bool:
+    """Is it the table's corpus? EmoSign's configs are subsets with the same labels: of those as
+    many labelled clips are the same."""
+    emosign = corpus.split('/')[0] == self.corpus.split('/')[0] == 'emosign'
+    return emosign or corpus == self.corpus
+
 
 NOTES = {
   'wacc': 'wAcc is taken as the mean recall over the classes that occur (UAR), as in EmoSign: '

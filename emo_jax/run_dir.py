@@ -87,9 +87,12 @@ def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
   """A JSON file of a run. Raises UserError, ending in `remedy`, if it is not there or broken."""
   try:
-    return json.loads(path.read_text())
+    found = json.loads(path.read_text())
   except (OSError, ValueError) as error:
     raise UserError(f'{path} is not there or cannot be read: {remedy}') from error
+  if not isinstance(found, dict):
+    raise UserError(f'{path} holds no JSON object: {remedy}')
+  return found
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

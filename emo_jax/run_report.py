@@ -24,10 +24,10 @@ _NO_SCORE = {
 PaperScores = Mapping[str, Mapping[str, Any]]
 
 
-def parameter_counts(head: Any) -> dict[str, int]:
-  """Parameters of the temporal head, and with the face backbone."""
+def parameter_counts(head: Any, kind: str) -> dict[str, int]:
+  """Parameters of the head, and with the face backbone, whose class layer the static head is."""
   count = sum(int(np.size(x)) for x in jax.tree.leaves(head))
-  return dict(head=count, total=count + BACKBONE_PARAMETERS)
+  return dict(head=count, total=BACKBONE_PARAMETERS + (0 if kind == 'static' else count))
 
 
 def read(workdir: Path) -> dict[str, Any]:

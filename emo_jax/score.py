@@ -1,14 +1,15 @@
 """Scores anybody's answers for the clips of a data set, as a run's predictions are scored.
 
   python -m emo_jax.score ANSWERS --corpus=emosign/single [--split=all] [--data_dir=DATA]
-    [--task=emotion] [--subset=IDS.csv] [--row=table6/gpt4o] [--json]
+    [--task=emotion] [--subset=IDS.csv] [--row=table6/gpt4o] [--out=DIR] [--json]
 
 ANSWERS is a run's `predictions/*.jsonl`, JSON lines with `id` and `label` (as emo_jax.vlm writes
 them), or a CSV with the columns id and label. Every labelled clip must be answered once. An answer
 that fits no class (null or an unknown name) is wrong: it counts among the clips of its true class
 and is a prediction of none. `--subset` scores on the clips of a CSV's column id alone, such as
 those emo_jax.sample draws; answers to other clips are passed over. `--row` prints published scores
-beside, where corpus, task and number of clips agree.
+beside, where corpus, task and number of clips agree. `--out` keeps the scores in a folder that
+emo_jax.report takes like a run's, as the line `--row` of the published tables.
 """
 
 import json
@@ -19,14 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
-from emo_jax import answer_files, corpora, labels, metrics, provenance, published, references
+from emo_jax import (
+  answer_files,
+  corpora,
+  labels,
+  metrics,
+  provenance,
+  published,
+  references,
+  scored_answers,
+)
 from emo_jax.answer_files import Answer
 from emo_jax.errors import ArgumentParser, UserError, exit_status, first_of
 from emo_jax.references import References
 
-NO_CLASS = 'none'  # the column of answers that fit no class
 _NAMED = 5  # labels that a message names
 _TITLES = dict(wacc='wAcc', accuracy='accuracy', macro_f1='macro F1', weighted_f1='weighted F1')
 
@@ -40,6 +48,10 @@ def main(argv: Sequence[str]) -> None:
   chosen = references.subset(whole, Path(arguments.subset)) if arguments.subset else whole
   found = answer_files.read(path, arguments.task)
   repeats = answer_files.repeats(found, chosen, path, whole)
+  if arguments.out:
+    if found.of_features:
+      raise UserError(f'{path} are predictions of a run: give its folder to emo_jax.report')
+    scored_answers.write(Path(arguments.out), path, repeats, chosen, arguments.row)
   _report(repeats, whole, chosen)
   said = dict(answers=str(path), corpus=chosen.corpus, split=chosen.split, task=chosen.task)
   said |= dict(subset=arguments.subset or None, caveat=_caveat(chosen, found.of_features))
@@ -48,51 +60,25 @@ def main(argv: Sequence[str]) -> None:
   print(json.dumps(said, indent=2) if arguments.json else _text(said))
 
 
-def confusion(
-  true: Int[np.ndarray, ' n'], predicted: Sequence[int | None], num_labels: int
-) -> Int[np.ndarray, 'k columns']:
-  """Counts of clips, true label in rows and answer in columns, the last for no class."""
-  columns = np.array([num_labels if p is None else p for p in predicted], np.int64)
-  # A row more than there are classes, in which nothing is counted.
-  return metrics.confusion(true, columns, num_labels + 1)[:num_labels]
-
-
-def scores(counts: Int[np.ndarray, 'r k columns'], names: Sequence[str]) -> dict[str, Any]:
-  """`metrics.scores` where a column more counts answers of no class, and recall per class.
-
-  Such an answer is a miss of its true class and no prediction of another. Recall is None for a
-  class without a clip; macro F1 is over the classes of the task alone.
-  """
-  # A class that never occurs leaves every score as it is but the mean over classes.
-  square = np.concatenate([counts, np.zeros_like(counts[:, :1])], axis=1)
-  found = metrics.scores(square, [*names, NO_CLASS])
-  per_class = {name: found['per_class_f1'][name] for name in names}
-  occur, hits = counts.sum(-1)[0], np.diagonal(counts.mean(0))
-  recall = [float(h / n) if n else None for h, n in zip(hits, occur, strict=True)]
-  return found | dict(
-    macro_f1=float(np.mean(list(per_class.values()))),
-    per_class_f1=per_class,
-    per_class_recall=dict(zip(names, recall, strict=True)),
-  )
-
-
 def score(repeats: Sequence[Sequence[Answer]], reference: References) -> dict[str, Any]:
   """Scores as fractions, means over repeats; `confusion` is the repeats' sum, other counts are of
-  clips, `n_no_class` of answers."""
+  clips, `n_no_class` of answers. An answer of no class is a miss of its true class and no
+  prediction of another; recall is None for a class without a clip."""
   names, clips = labels.names(reference.task), reference.labelled.values()
-  true = np.array([names.index(clip.true) for clip in clips])
-  counts = np.stack(
-    [confusion(true, [answer.label for answer in one], len(names)) for one in repeats]
-  )
-  per_class = dict(zip(names, counts[0].sum(-1).tolist(), strict=True))
-  return scores(counts, names) | dict(
+  k, true = len(names), np.array([names.index(clip.true) for clip in clips])
+  said = np.array([[k if a.label is None else a.label for a in one] for one in repeats])
+  counts = np.stack([metrics.confusion(true, one, k, no_class=True) for one in said])
+  occur, hits = counts.sum(-1)[0], np.diagonal(counts.mean(0))
+  recall = [float(h / n) if n else None for h, n in zip(hits, occur, strict=True)]
+  return metrics.scores(counts, names) | dict(
+    per_class_recall=dict(zip(names, recall, strict=True)),
     n_clips=len(reference.clips),
     n_repeats=len(repeats),
     n_no_class=int(counts[..., -1].sum()),
-    clips_per_class=per_class,
-    absent_classes=[name for name, n in per_class.items() if not n],
+    clips_per_class=dict(zip(names, occur.tolist(), strict=True)),
+    absent_classes=[name for name, n in zip(names, occur, strict=True) if not n],
     labels=list(names),
-    columns=[*names, NO_CLASS],
+    columns=[*names, labels.NO_CLASS],
     confusion=counts.sum(0).tolist(),
   )
 
@@ -104,6 +90,7 @@ def _arguments(argv: Sequence[str]):
   parser.add_argument('--task', default='emotion', help=f'of {", ".join(labels.TASKS)}')
   parser.add_argument('--subset', default='', metavar='IDS.csv', help='score on these clips alone')
   parser.add_argument('--row', default='', help='published row, such as table6/gpt4o')
+  parser.add_argument('--out', default='', metavar='DIR', help='folder for emo_jax.report')
   parser.add_argument('--json', action='store_true', help='print everything as JSON')
   return parser.parse_args(argv)
 
@@ -144,11 +131,6 @@ def _caveat(reference: References, of_features: bool) -> str:
   return ''
 
 
-def _same_clips(corpus: str, theirs: str) -> bool:
-  """EmoSign's configs are subsets with the same labels: as many labelled clips are the same."""
-  return corpus == theirs or corpus.split('/')[0] == theirs.split('/')[0] == 'emosign'
-
-
 def _beside(
   said: Mapping[str, Any], row: tuple[published.Table, published.Row] | None
 ) -> dict[str, Any] | None:
@@ -156,15 +138,16 @@ def _beside(
   if row is None:
     return None
   table, one = row
+  corpus = table.corpus if table.has_clips_of(said['corpus']) else said['corpus']
   differing = [
     f'{what} {ours}, there {theirs}'
     for what, ours, theirs in (
-      ('corpus', said['corpus'], table.corpus),
+      ('corpus', corpus, table.corpus),
       ('split', said['split'], table.split),
       ('task', said['task'], table.task),
       ('clips', said['n'], table.clips),
     )
-    if ours != theirs and not (what == 'corpus' and _same_clips(ours, theirs))
+    if ours != theirs
   ]
   differing += [said['caveat']] if said['caveat'] else []
   if differing:

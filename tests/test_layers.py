@@ -26,6 +26,7 @@ LAYERS = [
     'answer_files',
   },
   {'train_step', 'inference', 'per_frame', 'signing', 'config_check', 'statistics'},
+  {'scored_answers'},
   {'members', 'initial_weights', 'training_clips', 'training_head', 'train'},
   {'figures', 'timeline', 'run_report', 'finished_runs', 'experiment', 'clip_report'},
   {'controls', 'sweep'},

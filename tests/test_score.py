@@ -7,7 +7,9 @@ import pytest
 from sklearn import metrics as theirs
 
 from emo_jax import labels, predictions, published, score
+from emo_jax.answer_files import Answer
 from emo_jax.errors import exit_status
+from emo_jax.references import Reference, References
 from tests.tfds_builders import made
 
 K = len(labels.EMOTIONS)
@@ -53,12 +55,14 @@ def test_scores_are_those_of_scikit_learn_with_a_class_more(seed):
   drawn = np.random.default_rng(seed)
   true = drawn.integers(0, K - seed % 3, 60)
   said = drawn.integers(seed % 2, K + 1, 60)
-  counts = score.confusion(true, [None if p == K else int(p) for p in said], K)
-  assert counts.shape == (K, K + 1) and counts.sum() == 60
+  clips = {
+    str(i): Reference(str(i), labels.EMOTIONS[of], 's', 'u', '') for i, of in enumerate(true)
+  }
+  answers = [Answer(str(i), None if p == K else int(p)) for i, p in enumerate(said)]
+  found = score.score([answers], References('ejsl', 'all', 'emotion', clips))
   whole = theirs.confusion_matrix(true, said, labels=range(K + 1))
-  np.testing.assert_array_equal(counts, whole[:K])
+  np.testing.assert_array_equal(found['confusion'], whole[:K])
   assert not whole[K].any()
-  found = score.scores(counts[None], labels.EMOTIONS)
   options = dict(labels=range(K), zero_division=0)
   assert found['n'] == 60
   assert found['accuracy'] == pytest.approx(theirs.accuracy_score(true, said))

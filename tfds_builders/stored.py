@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from google.protobuf import json_format
@@ -13,6 +14,8 @@ from google.protobuf import json_format
 from emo_jax import labels
 from emo_jax.errors import UserError
 from tfds_builders import CORPORA, clip_features
+
+KEPT_BYTES = 1 << 29  # of parsed examples of one data source
 
 
 def versions(data_dir: Path, name: str) -> list[Path]:
@@ -70,7 +73,8 @@ def remedy(name: str) -> str:
 
 
 def examples(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[dict[str, Any]]:
-  """TFDS's data source of a split, such as `a`, `a+b` or `all`.
+  """TFDS's data source of a split, such as `a`, `a+b` or `all`; what was read is kept in memory, as
+  far as 512 MiB go, since parsing takes most of the time. Its arrays cannot be written to.
 
   Reading an example that is damaged, though its file's end is not, raises UserError then.
 
@@ -83,7 +87,7 @@ def examples(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[dict[str
   source = builder.as_data_source(split=split)
   if shards:
     source.data_source = _Records(source.data_source, shards)
-  return source
+  return _Kept(source)
 
 
 def parts(source: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -128,6 +132,35 @@ class Selection(Sequence):
     at = bisect.bisect_right(self._ends, index)
     source, indices = self.pieces[at]
     return source[indices[index - (self._ends[at - 1] if at else 0)]]
+
+
+class _Kept(Sequence):
+  """A data source that remembers the examples it has parsed."""
+
+  def __init__(self, source: Any):
+    self._source, self._parsed, self._left = source, {}, KEPT_BYTES
+    self.dataset_info, self.data_source = source.dataset_info, source.data_source
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> dict[str, Any]:
+    if index in self._parsed:
+      return self._parsed[index]
+    if not 0 <= index < len(self):
+      raise IndexError(index)
+    example = self._source[index]
+    arrays = [x for x in example.values() if isinstance(x, np.ndarray)]
+    for array in arrays:
+      array.setflags(write=False)
+    size = sum(array.nbytes for array in arrays)
+    if size <= self._left:
+      self._left -= size
+      self._parsed[index] = example
+    return example
+
+  def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+    return [self[i] for i in indices]
 
 
 class _Records:

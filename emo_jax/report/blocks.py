@@ -82,9 +82,10 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True)
 class Matrix:
-  """A confusion matrix: counts of clips, true labels in rows, in the order of `names`."""
+  """A confusion matrix: counts of clips, true labels `names` in rows, decisions in `columns`."""
 
   names: tuple[str, ...]
+  columns: tuple[str, ...]
   counts: tuple[tuple[int, ...], ...]
 
 

@@ -90,7 +90,7 @@ def _confusions(
     caption = f'Confusion of {called(e, collected)} on {title}'
     if e.entry['n_repeats'] > 1:
       caption += f', summed over {e.entry["n_repeats"]} repeats'
-    matrix = Matrix(tuple(names), tuple(map(tuple, counts)))
+    matrix = Matrix(tuple(names), figures.columns_of(e.entry), tuple(map(tuple, counts)))
     said = tables.captioned(f'{caption}.', [e], collected)
     found.append(Picture(path, said, alt, matrix=matrix))
   return found
@@ -98,8 +98,8 @@ def _confusions(
 
 def weakly_labelled(run: Run) -> bool:
   """Were the clips that its temperature was fitted on labelled from text?"""
-  if run.report.get('folds') or not run.report['selected_on']:
-    return False  # folds are of the corpus itself, public weights are as they are
+  if run.report.get('folds') or not run.report.get('selected_on'):
+    return False  # folds are of the corpus itself; public weights and answers are as they are
   corpus, split = corpora.parse(run.report['selected_on'])
   simulated = corpus.split('/')[0] == corpora.EMBEDDED and split == 'validation'
   return simulated or corpus == 'bobsl/a_tea'
@@ -143,8 +143,8 @@ def _calibration(
   return [grid, *pictures]
 
 
-def _temperature(run: Run) -> Number:
-  return Number(run.report['temperature'])
+def _temperature(run: Run) -> Number | None:
+  return Number(run.report['temperature']) if run.is_model else None
 
 
 def _proper(e: Evaluation, what: str, value: float) -> Number:

@@ -15,7 +15,11 @@ LEVEL = 0.05
 HOLDS, FAILS, UNDECIDED, NOT_RUN = 'holds', 'does not hold', 'undecided', 'not run'
 
 # Beside each later row against the first one.
-ALSO = {'table3': (('last_2s', 'random_2s'),)}
+ALSO = {
+  'table3': (('last_2s', 'random_2s'),),
+  'table6': (('eanwh', 'gpt4o'),),
+  'table7': (('eanwh', 'gpt4o'),),
+}
 
 # What the paper claims, and the rows (table, better, worse) that bear on it.
 HYPOTHESES = {
@@ -149,7 +153,8 @@ def _between(collected: Collected, table: str, better: str, worse: str) -> list[
 def of_table(table: str, collected: Collected) -> list[Effect]:
   """Each later row against the first one; rows of peers nobody ran are left out."""
   keys = [key for key, row, found in collected.lines(table) if found or not (row and row.peer)]
-  pairs = [(later, keys[0]) for later in keys[1:]] + list(ALSO.get(table, ()))
+  pairs = [(later, keys[0]) for later in keys[1:]]
+  pairs += [pair for pair in ALSO.get(table, ()) if {*pair} <= {*keys} and pair not in pairs]
   return _corrected([e for pair in pairs for e in _between(collected, table, *pair)])
 
 

@@ -211,7 +211,9 @@ def _coverage(collected: Collected) -> str:
     f'{n} run{"s" if n > 1 else ""} fill{"" if n > 1 else "s"} {known} of the {own} rows that the '
     'paper has for its own models'
   )
-  more = len(rows) - known
+  peers = sum(row is not None and row.peer for _, row in map(published.row, rows))
+  more = len(rows) - known - peers
+  said += f", {peers} of its and EmoSign's peers" if peers else ''
   said += f' and {more} that it has not.' if more else '.'
   caveat = tables.caveat([e for found in collected.filled.values() for e in found], collected)
   return said + (f' {caveat[0].upper()}{caveat[1:]}.' if caveat else '')

@@ -16,6 +16,8 @@ def differences(one: Evaluation | Run, other: Evaluation | Run) -> list[str]:
   labellers = [_report(x).get('labelled_by', '') for x in (one, other)]
   if all(labellers) and labellers[0] != labellers[1]:
     found.append(f'training labelled by {labellers[0]} against {labellers[1]}')
+  if not (_key(one) and _key(other)):
+    return found  # answers of others are made from the videos themselves
   return found + provenance.differences(_key(one), _key(other))
 
 

@@ -60,11 +60,12 @@ def _run(run: Run) -> tuple[Cell, ...]:
   report = run.report
   kind = 'SYNTHETIC' if report['synthetic'] else 'real clips'
   kind += ', random backbone' if report['random_backbone'] else ''
+  described = run.name, run.row or None, kind, str(run.workdir)
+  if not run.is_model:
+    made = report['answers']
+    return *described, f'answers of others: {made["file"]}, {made["sha256"][:12]}', *[None] * 6
   return (
-    run.name,
-    run.row or None,
-    kind,
-    str(run.workdir),
+    *described,
     report['trained_on'],
     report.get('labelled_by') or None,
     report['selected_on'],
@@ -78,7 +79,7 @@ def _run(run: Run) -> tuple[Cell, ...]:
 def _keys(collected: Collected) -> Grid:
   """Compatibility keys, a column per distinct one."""
   kinds: dict[tuple[str, ...], list[str]] = {}
-  for run in collected.runs:
+  for run in filter(lambda run: run.is_model, collected.runs):
     key = tuple(str(run.report['provenance'].get(f)) for f in provenance.KEY_FIELDS)
     kinds.setdefault(key, []).append(run.name)
   columns = [Column('made with', numeric=False)]

@@ -195,7 +195,7 @@ def _pixels(png: bytes) -> tuple[int, int]:
 
 def _matrix(matrix: Matrix, picture: Picture) -> str:
   """A confusion matrix as a table whose cells are shaded by the share of the true label."""
-  head = ''.join(f'<th scope="col" class="number">{text(name)}</th>' for name in matrix.names)
+  head = ''.join(f'<th scope="col" class="number">{text(name)}</th>' for name in matrix.columns)
   rows = []
   for name, counts in zip(matrix.names, matrix.counts, strict=True):
     cells = []
@@ -211,7 +211,7 @@ def _matrix(matrix: Matrix, picture: Picture) -> str:
   return (
     f'<div class="box" role="region" tabindex="0" aria-label="{caption}">\n'
     f'<table class="matrix" aria-label="{caption}">\n<thead>\n<tr><td class="first"></td>'
-    f'<th scope="colgroup" class="group" colspan="{len(matrix.names)}">decision</th>'
+    f'<th scope="colgroup" class="group" colspan="{len(matrix.columns)}">decision</th>'
     '<td></td></tr>\n'
     f'<tr><th scope="col" class="first">true label</th>{head}'
     f'<th scope="col" class="number sum">clips</th></tr>\n</thead>\n'

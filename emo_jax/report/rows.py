@@ -13,6 +13,23 @@ from emo_jax.published import Row, Table
 from emo_jax.statistics import summary
 
 CONTROL = 'control_'
+# What reports of all versions have: of a run, of a run's model and of each evaluation.
+_OF_ANY = ('name', 'task', 'synthetic', 'random_backbone', 'provenance', 'evals')
+_OF_MODEL = ('trained_on', 'selected_on', 'selected_step', 'temperature', 'params')
+_OF_ENTRY = (
+  *(
+    'corpus',
+    'split',
+    'segment',
+    'n',
+    'n_clips',
+    'confusion',
+    'labels',
+    'per_class_f1',
+    'features',
+  ),
+  *('synthetic', 'random_backbone', 'seen', 'wacc', 'accuracy', 'macro_f1'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +44,11 @@ class Run:
   def name(self) -> str:
     """Of its config."""
     return self.report['name']
+
+  @property
+  def is_model(self) -> bool:
+    """Was it trained here, or is it the scored answers of others?"""
+    return 'answers' not in self.report
 
   @property
   def row(self) -> str:
@@ -155,7 +177,18 @@ def collect(workdirs: Sequence[Path]) -> Collected:
 def _read(workdir: Path) -> Run:
   if not workdir.is_dir():
     raise UserError(f'{workdir} is no folder: name the --workdir of a finished run')
-  return Run(workdir, run_dir.read_config(workdir), run_report.read(workdir))
+  run = Run(workdir, run_dir.read_config(workdir), run_report.read(workdir))
+  lacking = [field for field in _OF_ANY if field not in run.report]
+  if run.is_model:
+    lacking += [field for field in _OF_MODEL if field not in run.report]
+  if not lacking:
+    lacking = [f for entry in run.report['evals'] for f in _OF_ENTRY if f not in entry]
+  if lacking:
+    raise UserError(
+      f'{workdir}/report.json has no {lacking[0]}: it is no report of a run; name the --workdir of '
+      'a finished run'
+    )
+  return run
 
 
 def _row(run: Run) -> tuple[Table, Row | None]:
@@ -187,12 +220,11 @@ def _is_of(evaluation: Evaluation, table: Table, segment: str) -> bool:
   if evaluation.run.report['synthetic']:
     embedded = entry['corpus'].split('/')[0] == corpora.EMBEDDED
     return embedded and bool(table.embedded) and entry['split'] == table.embedded
-  return (entry['corpus'], entry['split']) == (table.corpus, table.split)
+  return table.has_clips_of(entry['corpus']) and entry['split'] == table.split
 
 
 def _predictions(run: Run, entry: Mapping[str, Any]) -> list[Prediction]:
-  name = f'{entry["corpus"]}-{entry["split"]}-{entry["segment"]}.jsonl'
-  path = run.workdir / 'predictions' / run_dir.file_name(name)
+  path = predictions.file(run.workdir, entry['corpus'], entry['split'], entry['segment'])
   try:
     return predictions.read(path)
   except (OSError, ValueError, TypeError) as error:
@@ -203,13 +235,23 @@ def _predictions(run: Run, entry: Mapping[str, Any]) -> list[Prediction]:
 
 
 def _whole(run: Run, entry: Mapping[str, Any]) -> Evaluation:
-  """An entry with what earlier versions did not write, from its predictions."""
+  """An entry with what earlier versions did not write, from its predictions.
+
+  Raises:
+    UserError: the predictions are not there, or not those that were scored.
+  """
+  task, found = _task(run, entry), _predictions(run, entry)
+  scored = predictions.score(found, task)
+  if scored['confusion'] != entry['confusion']:
+    raise UserError(
+      f'{run.workdir}: report.json and the predictions on {entry["corpus"]}:{entry["split"]} '
+      f'({entry["segment"]}) do not agree: score the run again (python -m emo_jax.evaluate)'
+    )
   if 'n_repeats' not in entry or 'weighted_f1' not in entry:
-    entry = {**predictions.score(_predictions(run, entry), _task(run, entry)), **entry}
+    entry = {**scored, **entry}
   if 'statistics' not in entry:
-    found = summary.summary(_predictions(run, entry), _task(run, entry), entry['corpus'])
-    entry = {**entry, 'statistics': found}
-  return Evaluation(run, {**entry, 'task': _task(run, entry)})
+    entry = {**entry, 'statistics': summary.summary(found, task, entry['corpus'])}
+  return Evaluation(run, {**entry, 'task': task})
 
 
 def _task(run: Run, entry: Mapping[str, Any]) -> str:

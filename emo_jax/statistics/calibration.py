@@ -29,4 +29,4 @@ def calibration(clips: Scored) -> dict[str, Any]:
       for name, values in (('confidence', confidence), ('accuracy', right))
     }
     bins.append(dict(low=float(low), high=float(high), n=float(here.sum() / len(clips.p)), **mean))
-  return {name: float(whole[name][0]) for name in ('nll', 'brier', 'ece')} | dict(bins=bins)
+  return {name: float(whole[name][0]) for name in measures.PROBABLE} | dict(bins=bins)

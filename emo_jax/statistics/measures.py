@@ -7,11 +7,12 @@ from emo_jax import labels, metrics
 from emo_jax.statistics.clips import Scored
 
 BINS = 10  # of the calibration error, equally wide
+PROBABLE = ('nll', 'brier', 'ece')  # statistics of the probabilities beside the decision
 
 
 def names(task: str) -> tuple[str, ...]:
-  """Every statistic: metrics.NAMES, `nll`, `brier`, `ece` and `f1/<label>`."""
-  return (*metrics.NAMES, 'nll', 'brier', 'ece', *(f'f1/{name}' for name in labels.names(task)))
+  """Every statistic: metrics.NAMES, PROBABLE and `f1/<label>`."""
+  return (*metrics.NAMES, *PROBABLE, *(f'f1/{name}' for name in labels.names(task)))
 
 
 def top_label(
@@ -20,7 +21,8 @@ def top_label(
   """Confidence of each decision, whether it is right, and its bin (low, high] (Guo et al. 2017)."""
   confidence = p.max(-1)
   edges = np.linspace(0, 1, BINS + 1)
-  return confidence, (p.argmax(-1) == true).astype(float), np.searchsorted(edges[1:-1], confidence)
+  right = (metrics.decisions(p) == true).astype(float)
+  return confidence, right, np.searchsorted(edges[1:-1], confidence)
 
 
 def columns(
@@ -28,18 +30,19 @@ def columns(
 ) -> Float[np.ndarray, 'n columns']:
   """What each clip adds to the sums that `statistics` reads.
 
-  One for its cell of the confusion matrix; its negative log-likelihood; its Brier score, the
-  squared errors summed over the classes (Brier 1950), from 0 to 2; and in its bin by how much its
-  confidence is too high.
+  One for its cell of the confusion matrix, whose last column is of no class; its negative
+  log-likelihood; its Brier score, the squared errors summed over the classes (Brier 1950), from 0
+  to 2; and in its bin by how much its confidence is too high.
   """
   n, k = p.shape
   clip = np.arange(n)
   confidence, right, bin_ = top_label(p, true)
-  found = np.zeros((n, k * k + 2 + BINS))
-  found[clip, true * k + p.argmax(-1)] = 1
-  found[:, k * k] = metrics.log_losses(p, true)
-  found[:, k * k + 1] = ((p - np.eye(k)[true]) ** 2).sum(-1)
-  found[clip, k * k + 2 + bin_] = confidence - right
+  cells = k * (k + 1)
+  found = np.zeros((n, cells + 2 + BINS))
+  found[clip, true * (k + 1) + metrics.decisions(p)] = 1
+  found[:, cells] = metrics.log_losses(p, true)
+  found[:, cells + 1] = ((p - np.eye(k)[true]) ** 2).sum(-1)
+  found[clip, cells + 2 + bin_] = confidence - right
   return found
 
 
@@ -52,8 +55,9 @@ def statistics(
   """
   known = labels.names(task)
   k = len(known)
-  confusions, proper, gaps = np.split(sums, [k * k, k * k + 2], axis=1)
-  found = metrics.rates(confusions.reshape(-1, k, k))
+  cells = k * (k + 1)
+  confusions, proper, gaps = np.split(sums, [cells, cells + 2], axis=1)
+  found = metrics.rates(confusions.reshape(-1, k, k + 1))
   per_class = dict(zip(known, found.pop('f1').T, strict=True))
   n = confusions.sum(-1)
   return found | dict(

@@ -20,7 +20,8 @@ def per_signer(clips: Scored) -> list[dict[str, Any]]:
   for signer in np.unique(clips.signer):
     own = clips.signer == signer
     true = clips.true[own]
-    counts = np.stack([metrics.confusion(true, p.argmax(-1), len(known)) for p in clips.p[:, own]])
+    decided = metrics.decisions(clips.p[:, own])
+    counts = np.stack([metrics.confusion(true, d, len(known), no_class=True) for d in decided])
     of = metrics.scores(counts, known)
     occur = dict(zip(known, np.bincount(true, minlength=len(known)).tolist(), strict=True))
     kept = {name: of[name] for name in ('n', 'wacc', 'accuracy', 'macro_f1')}

@@ -13,7 +13,8 @@ neither labels nor names. The key is read from the environment (OPENAI_API_KEY, 
 ANSWERS.jsonl has a line per clip: `label`, null where the answer fits no class, and the answer as
 it came. emo_jax.score reads it. Every answer is kept in ANSWERS.jsonl.cache: killed at any moment
 and started again, nothing that was answered is asked again. With answers missing (the server
-failed, or --max_cost was reached) ANSWERS.jsonl is not written, and the status is 1.
+failed, or --max_cost was reached) ANSWERS.jsonl is not written, and the status is 1; it is 2 where
+something must be mended first, such as the key, or an address at which nobody answers.
 """
 
 import argparse

@@ -111,6 +111,31 @@ def test_a_mistake_is_told_in_a_line(tmp_path):
     rows.collect([other])
 
 
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('[1]', 'holds no JSON object: let the run finish'),
+    ('{"name": "x", "version": 2}', 'has no task: it is no report of a run'),
+    (lambda x: x.pop('params'), 'has no params'),
+    (lambda x: x['evals'][0].pop('confusion'), 'has no confusion'),
+    (
+      lambda x: x['evals'][0]['confusion'][0].reverse(),
+      'the predictions on ejsl:all .full. do not agree: score the run again',
+    ),
+  ],
+)
+def test_a_report_of_something_else_is_told_in_a_line(tmp_path, text, message):
+  folder = made.run(tmp_path / 'run', 'table3/full', **SMALL)
+  path = folder / 'report.json'
+  if callable(text):
+    report = json.loads(path.read_text())
+    text(report)
+    text = json.dumps(report)
+  path.write_text(text)
+  with pytest.raises(UserError, match=message):
+    rows.collect([folder])
+
+
 def test_runs_that_cannot_be_told_apart_are_refused(tmp_path):
   one, other = (made.run(tmp_path / n, 'table3/full', **SMALL) for n in 'ab')
   with pytest.raises(UserError, match=f"{one} and {other} .* table3/full .*'table3_full'"):

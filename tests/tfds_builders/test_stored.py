@@ -60,6 +60,17 @@ def test_whole_examples_are_read_as_tfds_reads_them(data):
   assert [e['signer'] for e in few] == [e['signer'] for e in plain]
 
 
+def test_examples_are_parsed_once_as_far_as_memory_goes(data, monkeypatch):
+  source = corpora.open_split('ejsl:a', data).source
+  assert source[1] is source[1]
+  with pytest.raises(ValueError, match='read-only'):
+    source[1]['face'][0] = 1
+  monkeypatch.setattr(stored, 'KEPT_BYTES', 1)
+  source = corpora.open_split('ejsl:a', data).source
+  assert source[1] is not source[1]
+  np.testing.assert_array_equal(source[1]['face'], source[1]['face'])
+
+
 def test_groups_say_who_signs_what(data):
   source = corpora.open_split('ejsl:all', data).source
   found = stored.groups(source)
@@ -96,7 +107,8 @@ def test_a_file_of_another_data_set_is_noticed_on_opening(data):
     corpora.open_split('ejsl:a', data)
 
 
-def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys):
+def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys, monkeypatch):
+  monkeypatch.setattr(stored, 'KEPT_BYTES', 0)  # what the type check of the tests has read
   path = file_of(data, 'a')
   split = corpora.open_split('ejsl:b+a', data)
   flip(path)  # later, as the type check of the tests reads an example on opening
@@ -112,7 +124,8 @@ def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys):
   require_line(err.strip().removeprefix('error: '), path)
 
 
-def test_training_batches_pass_the_line_on(data):
+def test_training_batches_pass_the_line_on(data, monkeypatch):
+  monkeypatch.setattr(stored, 'KEPT_BYTES', 0)  # as above
   split = corpora.open_split('ejsl:a', data)
   flip(file_of(data, 'a'))
   recipe = input_pipeline.Recipe('emotion', {}, 'full', 'hold', 'canonical', 'windows', 4, 1, 0)
