@@ -65,6 +65,10 @@ def get_config():
     label_smoothing=0.0,
     freeze=(),  # layers kept as they start, of 'lstm1', 'lstm2', 'logits'
     low_coverage='keep',  # or 'drop'
+    # Features 'resident' on the devices, or 'streamed'; 'auto': resident where they fit.
+    input='auto',
+    resident_dtype='float32',  # or 'bfloat16'
+    steps_at_once=0,  # in one program; 0: 20 on an accelerator, 1 on a CPU
   )
   # aggregate: or 'mode'; draws: of a random segment, over which scores are averaged.
   config.eval = dict(segment='full', batch_size=64, aggregate='mean', draws=5)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from emo_jax import coverage, input_pipeline, labels, preprocess
+from emo_jax import coverage, input_pipeline, labels, preprocess, resident
 from emo_jax.errors import UserError, require
 
 _CHOICES = {
@@ -16,6 +16,8 @@ _CHOICES = {
   'no_face': preprocess.NO_FACE,
   'train.low_coverage': coverage.CHOICES,
   'train.segment': preprocess.SEGMENTS,
+  'train.input': ('auto', 'resident', 'streamed'),
+  'train.resident_dtype': resident.DTYPES,
   'eval.segment': preprocess.SEGMENTS,
   'train.class_weights': ('none', 'balanced'),
   'eval.aggregate': ('mean', 'mode'),
@@ -35,6 +37,7 @@ _RANGES = {
   'train.batch_size': (1, math.inf),
   'train.total_epochs': (0, math.inf),
   'train.total_steps': (0, math.inf),
+  'train.steps_at_once': (0, math.inf),
   'train.label_smoothing': (0, 0.99),
   'eval.batch_size': (1, math.inf),
   'eval.draws': (1, math.inf),

@@ -1,7 +1,11 @@
 """Batches of clips for the devices: Grain shuffles and prefetches, numpy cuts and pads.
 
+Features come with every batch, or lie on the devices (emo_jax.resident) and batches say where: the
+same clips in the same order either way.
+
 A batch is a dict whose leaves have leading axes [D, B]: D devices, B clips each.
-  streams: name -> [D, B, T, ...], T the same for all batches of a split.
+  streams: name -> [D, B, T, ...], T the same for all batches of a split; of resident features
+    `first` [D, B] int32 instead, where a clip's frames begin.
   length: name -> [D, B] int32, real frames.
   labels: task -> [D, B] int32, -1 where unknown or padded.
   mask: [D, B] bool, False for padding.
@@ -12,7 +16,7 @@ A batch is a dict whose leaves have leading axes [D, B]: D devices, B clips each
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -55,6 +59,15 @@ class Recipe:
   devices: int
   seed: int
 
+  @property
+  def padded_size(self) -> int:
+    """Clips of a batch with those that fill it up to like numbers per device."""
+    return -(-self.batch_size // self.devices) * self.devices
+
+  def split(self, x: np.ndarray) -> np.ndarray:
+    """[clips, ...] of a whole batch -> [D, B, ...]."""
+    return x.reshape(self.devices, -1, *x.shape[1:])
+
 
 @dataclasses.dataclass(frozen=True)
 class Example:
@@ -63,6 +76,7 @@ class Example:
   id: str
   label: int
   streams: dict[str, np.ndarray]
+  frames: np.ndarray  # [T] which of the sampled frames these are
   shown: np.ndarray  # [T] bool, frames that the model does not skip
   coverage: dict[str, float]  # of the whole clip: emo_jax.coverage.shares
   signer: str | None
@@ -73,11 +87,17 @@ class Example:
     return len(self.streams['face'])
 
 
+def cut(clip_id: str, time_s: np.ndarray, recipe: Recipe, epoch: int) -> np.ndarray:
+  """Which of a clip's sampled frames are in its segment; a random one is drawn by seed, epoch and
+  id."""
+  rng = np.random.default_rng([recipe.seed, epoch, preprocess.clip_hash(clip_id)])
+  return preprocess.cut_segment(time_s, recipe.segment, rng)
+
+
 def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   """A stored example as a model sees it; its random draws depend on seed, epoch and id only."""
   clip_id = raw['id'].decode()
-  rng = np.random.default_rng([recipe.seed, epoch, preprocess.clip_hash(clip_id)])
-  segment = preprocess.cut_segment(raw['time_s'], recipe.segment, rng)
+  segment = cut(clip_id, raw['time_s'], recipe, epoch)
   # Faces first: a segment may begin while a face seen before it is held.
   face, frames = preprocess.fill_faces(raw['face'], raw['face_present'], recipe.no_face)
   kept = np.isin(frames, segment)
@@ -94,7 +114,7 @@ def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   shown = raw['face_present'][frames] if recipe.no_face == 'mask' else np.ones(len(frames), bool)
   shares = coverage.shares(raw['face_present'], raw['hand_score'])
   who = (raw[name].decode() if name in raw else None for name in ('signer', 'utterance'))
-  return Example(clip_id, label, streams, shown, shares, *who)
+  return Example(clip_id, label, streams, frames, shown, shares, *who)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +123,7 @@ class Survey:
 
   Attributes:
     label: [N] label index of every clip, -1 where unknown.
+    length: [N] its sampled frames.
     has_face: [N] bool, clips with at least one face: the others teach nothing.
     coverage: share -> [N] float, of every clip (emo_jax.coverage.shares).
     frames: length to which clips are padded, the longest one's rounded up so that splits of like
@@ -110,6 +131,7 @@ class Survey:
   """
 
   label: np.ndarray
+  length: np.ndarray
   has_face: np.ndarray
   coverage: dict[str, np.ndarray]
   frames: int
@@ -130,8 +152,11 @@ def survey(split: Split, task: str) -> Survey:
   label, lengths, shares = zip(*rows, strict=True)
   of_clips = {what: np.array([s[what] for s in shares]) for what in coverage.SHARES}
   longest = max(lengths)
-  frames = 1 << max(4, (longest - 1).bit_length()) if longest <= 64 else -(-longest // 64) * 64
-  return Survey(np.array(label, np.int64), of_clips['face'] > 0, of_clips, frames)
+  step = 1 << max(3, longest.bit_length() - 4)  # above 64 frames at most an eighth is padding
+  frames = max(16, -(-longest // step) * step)
+  return Survey(
+    np.array(label, np.int64), np.array(lengths), of_clips['face'] > 0, of_clips, frames
+  )
 
 
 def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -148,24 +173,37 @@ def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, n
 
 def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
   """Up to `recipe.batch_size` examples as one batch (module docstring), padded to like shapes."""
-  per_device = -(-recipe.batch_size // recipe.devices)
-  total = per_device * recipe.devices
+  total = recipe.padded_size
   streams = {
     name: np.zeros((total, frames, *value.shape[1:]), value.dtype)
     for name, value in examples[0].streams.items()
   }
-  length, clip_id = np.zeros(total, np.int32), np.zeros(total, np.uint32)
   shown = np.ones((total, frames), bool)
-  label = np.full(total, labels.UNKNOWN, np.int32)
   for i, example in enumerate(examples):
     for name, value in example.streams.items():
       streams[name][i, : len(value)] = value
-    length[i], label[i] = example.length, example.label
-    clip_id[i] = preprocess.clip_hash(example.id)
     shown[i, : example.length] = example.shown
-  mask = np.arange(total) < len(examples)
+  batch = arranged(
+    [example.length for example in examples],
+    [preprocess.clip_hash(example.id) for example in examples],
+    [example.label for example in examples],
+    recipe,
+  )
+  batch['streams'] = {name: recipe.split(x) for name, x in streams.items()}
+  return batch | (dict(shown=recipe.split(shown)) if recipe.no_face == 'mask' else {})
 
-  rows = [_rows(part, recipe.temporal) for part in length.reshape(recipe.devices, per_device)]
+
+def arranged(
+  length: Sequence[int], clip_id: Sequence[int], label: Sequence[int], recipe: Recipe
+) -> Batch:
+  """A batch of clips without its features: how long they are, and the rows cut from them."""
+  per_device, total = recipe.padded_size // recipe.devices, recipe.padded_size
+
+  def padded_to(values, fill, dtype):
+    return np.pad(np.array(values, dtype), (0, total - len(values)), constant_values=fill)
+
+  lengths = recipe.split(padded_to(length, 0, np.int32))
+  rows = [_rows(part, recipe.temporal) for part in lengths]
   # Multiples of the clips per device: few different shapes, little padding.
   count = max(1, -(-max(len(r[0]) for r in rows) // per_device)) * per_device
   padded = [
@@ -173,31 +211,25 @@ def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
     for field, dtype in enumerate((np.int32, np.int32, np.float32))
   ]
 
-  def split(x):
-    return x.reshape(recipe.devices, per_device, *x.shape[1:])
-
   return dict(
-    streams={name: split(x) for name, x in streams.items()},
-    length={name: split(length) for name in streams},
-    labels={recipe.task: split(label)},
-    mask=split(mask),
-    id=split(clip_id),
+    length=dict.fromkeys(STREAM_WIDTHS, lengths),
+    labels={recipe.task: recipe.split(padded_to(label, labels.UNKNOWN, np.int32))},
+    mask=recipe.split(np.arange(total) < len(length)),
+    id=recipe.split(padded_to(clip_id, 0, np.uint32)),
     rows=dict(zip(('clip', 'start', 'weight'), padded, strict=True)),
-    **(dict(shown=split(shown)) if recipe.no_face == 'mask' else {}),
   )
 
 
 def stacked(batches: Sequence[Batch]) -> Batch:
-  """Batches of several heads as one, its leaves [D, heads, ...], rows padded to like counts."""
-  most = max(batch['rows']['clip'].shape[1] for batch in batches)
+  """Batches of several heads, or of several steps, as one, its leaves [D, number, ...], rows padded
+  to like counts."""
+  most = max(batch['rows']['clip'].shape[-1] for batch in batches)
+
+  def padded_to_most(x):
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, most - x.shape[-1])])
+
   padded = [
-    batch
-    | dict(
-      rows={
-        name: np.pad(value, [(0, 0), (0, most - value.shape[1])])
-        for name, value in batch['rows'].items()
-      }
-    )
+    batch | dict(rows={name: padded_to_most(x) for name, x in batch['rows'].items()})
     for batch in batches
   ]
   return jax.tree.map(lambda *each: np.stack(each, axis=1), *padded)
@@ -210,24 +242,28 @@ def training_batches(
 
   The iterator's state can be saved and restored; batches depend on the seed and their number only.
   """
-  count = len(keep)
 
-  def at_epoch(index: int, position: int) -> Example:
-    return prepare(split.source[int(keep[position])], recipe, epoch=index // count)
+  def batch(positions: Sequence[int], epoch: int) -> Batch:
+    source = split.source
+    return collate(
+      [prepare(source[int(keep[p])], recipe, epoch) for p in positions], recipe, frames
+    )
 
-  dataset = (
-    grain.MapDataset.source(range(count))
-    .shuffle(seed=recipe.seed)
-    .repeat()
-    .map_with_index(at_epoch)
-  )
+  return shuffled_batches(len(keep), recipe, batch)
+
+
+def shuffled_batches(
+  count: int, recipe: Recipe, made_of: Callable[[Sequence[int], int], Batch]
+) -> grain.DatasetIterator:
+  """Endless batches, each `made_of` positions below `count` and the number of their epoch."""
+  order = grain.MapDataset.source(range(count)).shuffle(seed=recipe.seed).repeat()
   per_epoch = -(-count // recipe.batch_size)
 
   def batch(number: int) -> Batch:
     epoch, k = divmod(number, per_epoch)
     first = epoch * count + k * recipe.batch_size
     last = min(first + recipe.batch_size, (epoch + 1) * count)
-    return collate([dataset[i] for i in range(first, last)], recipe, frames)
+    return made_of([order[i] for i in range(first, last)], epoch)
 
   # Batching by number keeps epochs apart, where batching a repeated dataset would run across them.
   numbers = grain.MapDataset.range(2**31 - 1).map(batch)

@@ -42,6 +42,14 @@ def platform() -> str:
   return jax.default_backend()
 
 
+def memory_bytes(on: list[jax.Device]) -> int:
+  """Memory of one of the devices; simulated ones share that of the machine."""
+  known = on[0].memory_stats() or {}
+  if 'bytes_limit' in known and platform() != 'cpu':
+    return known['bytes_limit']
+  return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // len(on)
+
+
 def describe() -> str:
   """The default device in words."""
   device = jax.devices()[0]
@@ -63,8 +71,12 @@ def replicate(tree: Any, on: list[jax.Device]) -> Any:
   sharding = jax.sharding.NamedSharding(
     jax.sharding.Mesh(on, (AXIS,)), jax.sharding.PartitionSpec(AXIS)
   )
-  stacked = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(on), *jnp.shape(x))), tree)
-  return jax.device_put(stacked, sharding)
+
+  def copies(x):
+    each = [jax.device_put(jnp.asarray(x)[None], device) for device in on]
+    return jax.make_array_from_single_device_arrays((len(on), *jnp.shape(x)), sharding, each)
+
+  return jax.tree.map(copies, tree)
 
 
 def first(tree: Any) -> Any:

@@ -1,5 +1,6 @@
 """Training temporal heads on stored features, one after another or several at once."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,13 @@ from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
 from emo_jax.members import Member
 from emo_jax.progress import Progress
+from emo_jax.resident import gathered
 from emo_jax.train_step import State
 from emo_jax.training_head import Common, Fitted, Head
+
+AfterStep = Callable[[int, Progress], None]
+_STEPS_AT_ONCE = 20  # on accelerators
+_SHARE = 0.25  # of a device's memory that features may take by themselves
 
 
 def fit(
@@ -30,7 +36,7 @@ def fit(
   workdir: Path,
   train: corpora.Split,
   validation: corpora.Split | None,
-  after_step: Callable[[int], None] = lambda step: None,
+  after_step: AfterStep = lambda step, progress: None,
 ) -> Fitted:
   """`fit_all` of one head, with the config's seed."""
   (fitted,) = fit_all(config, workdir, [Member('', config['seed'], train, validation)], after_step)
@@ -41,7 +47,7 @@ def fit_all(
   config: Mapping[str, Any],
   workdir: Path,
   members: Sequence[Member],
-  after_step: Callable[[int], None] = lambda step: None,
+  after_step: AfterStep = lambda step, progress: None,
 ) -> list[Fitted]:
   """Trains heads, each resuming from its newest checkpoint, and selects on their validation splits.
 
@@ -51,7 +57,7 @@ def fit_all(
     config: of the run (configs/eanwh.py).
     workdir: where checkpoints and metrics go (`Member.folder`).
     members: the heads: clips to learn from, clips of unseen signers for selection, and seed.
-    after_step: called with the number of steps done.
+    after_step: called with the number of steps done and the progress.
 
   Returns:
     What each ended with, in order.
@@ -107,6 +113,44 @@ def _latest_step(folder: Path) -> int:
   return step
 
 
+def _next_stop(config: Mapping[str, Any], heads: Sequence[Head], step: int) -> int:
+  """The next step after which something is logged, kept or looked at."""
+  every = [config['log_steps'], config['checkpoint_steps'], *(head.per_epoch for head in heads)]
+  ends = [head.steps for head in heads if head.steps > step]
+  return min([(step // n + 1) * n for n in every] + ends)
+
+
+class _Given:
+  """What the training step is given: batches and settings of all heads."""
+
+  def __init__(self, heads: Sequence[Head]):
+    self._heads, self._batches = heads, [None] * len(heads)
+
+  def steps(self, numbers: Sequence[int], at_once: int) -> tuple[Any, dict[str, Any]]:
+    """Of the steps of these numbers; more than one at once are filled up with some not taken."""
+    batches, settings = zip(*(self._step(number) for number in numbers), strict=True)
+    if at_once == 1:
+      return batches[0], settings[0]
+    rest = at_once - len(numbers)
+    idle = settings[-1] | dict(active=np.zeros_like(settings[-1]['active']))
+    batch = input_pipeline.stacked([*batches, *[batches[-1]] * rest])
+    return batch, jax.tree.map(lambda *x: np.stack(x), *settings, *[idle] * rest)
+
+  def _step(self, number: int) -> tuple[Any, dict[str, Any]]:
+    # A head that is done is given its last batch again, which changes nothing.
+    self._batches = [
+      next(head.batches) if number <= head.steps or batch is None else batch
+      for head, batch in zip(self._heads, self._batches, strict=True)
+    ]
+    settings = [head.settings(number) for head in self._heads]
+    if len(self._heads) == 1:
+      return self._batches[0], settings[0]
+    return (
+      input_pipeline.stacked(self._batches),
+      jax.tree.map(lambda *x: np.stack(x), *settings),
+    )
+
+
 class _Trainer:
   """The programs that all heads of a run share."""
 
@@ -116,34 +160,73 @@ class _Trainer:
     predict = inference.Predictor(model, config['eval']['aggregate'], devices)
     self.common = Common(config, devices, model, optimizer, predict)
     self._config, self._devices = config, devices
-    step = train_step.train_step(
+    self._step = train_step.train_step(
       model, optimizer, config['task'], config['train']['label_smoothing']
     )
-    self._one = parallel.spread(step, devices, donate=(0,))
-    self._several = parallel.spread(train_step.steps_of_several(step), devices, donate=(0,))
+    on_cpu = parallel.platform() == 'cpu'
+    # A step takes a CPU longer than it takes to ask for one.
+    self._at_once = config['train']['steps_at_once'] or (1 if on_cpu else _STEPS_AT_ONCE)
+    self._programs: dict[tuple[Any, ...], Callable[..., State]] = {}
 
-  def fit(self, heads: Sequence[Head], after_step: Callable[[int], None]) -> list[Fitted]:
+  def fit(self, heads: Sequence[Head], after_step: AfterStep) -> list[Fitted]:
     """Trains heads that stand at the same step."""
-    several = len(heads) > 1
-    run_step = self._several if several else self._one
     frames = max(head.frames for head in heads)
-    first = max(head.begin(frames) for head in heads)
+    resident = self._fits([head.feature_bytes for head in heads])
+    step = max(head.begin(frames, resident) for head in heads)
     steps = max(head.steps for head in heads)
-    progress = Progress(first, steps, heads[0].how.batch_size * len(heads))
+    progress = Progress(step, steps, heads[0].how.batch_size * len(heads))
     state = self._on_devices([head.state for head in heads])
-    batches = [None] * len(heads)
-    for step in range(first + 1, steps + 1):
-      # A head that is done is given its last batch again, which changes nothing.
-      batches = [
-        next(head.batches) if step <= head.steps or batch is None else batch
-        for head, batch in zip(heads, batches, strict=True)
-      ]
-      batch = input_pipeline.stacked(batches) if several else batches[0]
-      settings = [head.settings(step) for head in heads]
-      state = run_step(state, batch, self._settings(settings))
+    arrays = self._resident([head.take_features() for head in heads]) if resident else None
+    run_steps = self._program(frames, len(heads) > 1, resident)
+    given = _Given(heads)
+    while step < steps:
+      many = min(self._at_once, _next_stop(self._config, heads, step) - step)
+      with progress.waiting():
+        batch, settings = given.steps(range(step + 1, step + many + 1), self._at_once)
+      state = run_steps(state, batch, self._settings(settings), arrays)
+      step += many
       state = self._look(heads, step, steps, state, progress)
-      after_step(step)
+      after_step(step, progress)
     return [head.end() for head in heads]
+
+  def _program(self, frames: int, several: bool, resident: bool) -> Callable[..., State]:
+    """(state, batch, head, arrays) -> state, compiled once for all heads alike."""
+    key = (frames, several, resident)
+    if key not in self._programs:
+      masked = self._config['no_face'] == 'mask'
+
+      def step(state, batch, head, arrays):
+        whole = gathered(batch, arrays, frames, masked) if resident else batch
+        return self._step(state, whole, head)
+
+      step = train_step.steps_of_several(step) if several else step
+      step = train_step.steps_in_a_row(step) if self._at_once > 1 else step
+      self._programs[key] = parallel.spread(step, self._devices, donate=(0,))
+    return self._programs[key]
+
+  def _fits(self, feature_bytes: Sequence[int]) -> bool:
+    """Are features to lie on the devices? Says so."""
+    chosen, needed = self._config['train']['input'], sum(feature_bytes)
+    room = parallel.memory_bytes(self._devices)
+    resident = chosen == 'resident' or (chosen == 'auto' and needed <= _SHARE * room)
+    where = 'lie on every device' if resident else 'are streamed'
+    print(
+      f'features {where}: {needed / 1e9:.2f} GB, of {room / 1e9:.0f} GB that a device has '
+      f'(config.train.input={chosen})',
+      file=sys.stderr,
+    )
+    return resident
+
+  def _resident(self, each: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+    """Features of every head on every device, padded to like numbers of frames."""
+    if len(each) == 1:
+      return parallel.replicate(each[0], self._devices)
+    most = max(len(arrays['shown']) for arrays in each)
+    padded = [
+      {name: np.pad(x, [(0, most - len(x))] + [(0, 0)] * (x.ndim - 1)) for name, x in one.items()}
+      for one in each
+    ]
+    return parallel.replicate(jax.tree.map(lambda *x: np.stack(x), *padded), self._devices)
 
   def _look(
     self,
@@ -175,7 +258,7 @@ class _Trainer:
       )
       speed = progress.line(step, float(np.mean(list(losses.values()))))
       for i in losses:
-        heads[i].log.events(step, clips_per_s=speed / len(heads))
+        heads[i].log.events(step, clips_per_s=speed / len(heads), input_wait=progress.waited)
     for i, head in enumerate(heads):
       if ends[i] or (active[i] and step % head.per_epoch == 0):
         head.validate(step, self._slice(state.params, i, heads))
@@ -189,11 +272,9 @@ class _Trainer:
     several = jax.tree.map(lambda *x: np.stack(x), *states) if len(states) > 1 else states[0]
     return parallel.replicate(several, self._devices)
 
-  def _settings(self, settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of every head, a copy per device."""
-    one = len(settings) == 1
-    each = settings[0] if one else jax.tree.map(lambda *x: np.stack(x), *settings)
-    return jax.tree.map(lambda x: np.broadcast_to(x, (len(self._devices), *np.shape(x))), each)
+  def _settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy per device."""
+    return jax.tree.map(lambda x: np.broadcast_to(x, (len(self._devices), *np.shape(x))), settings)
 
   def _slice(self, tree: Any, i: int, heads: Sequence[Head]) -> Any:
     """One head's part of arrays on devices."""

@@ -98,9 +98,28 @@ def steps_of_several(step: Callable[..., State]) -> Callable[..., State]:
   `head['active']` is False for one whose steps are done: its state stays as it is.
   """
 
-  def one(state: State, batch: dict[str, Any], head: dict[str, Any]) -> State:
+  def one(state: State, batch: dict[str, Any], head: dict[str, Any], *more: Any) -> State:
     return jax.tree.map(
-      lambda new, old: jnp.where(head['active'], new, old), step(state, batch, head), state
+      lambda new, old: jnp.where(head['active'], new, old), step(state, batch, head, *more), state
     )
 
   return jax.vmap(one)
+
+
+def steps_in_a_row(step: Callable[..., State]) -> Callable[..., State]:
+  """`step` many times in one program: batch and head have a leading axis of steps, what follows
+  them is the same for all.
+
+  Steps whose `head['active']` is False everywhere are not taken.
+  """
+
+  def all_of_them(state: State, batch: dict[str, Any], head: dict[str, Any], *shared: Any) -> State:
+    def one(state, at):
+      batch, head = at
+      return jax.lax.cond(
+        head['active'].any(), lambda s: step(s, batch, head, *shared), lambda s: s, state
+      ), None
+
+    return jax.lax.scan(one, state, (batch, head))[0]
+
+  return all_of_them

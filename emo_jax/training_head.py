@@ -22,6 +22,7 @@ from emo_jax import (
   optimizers,
   parallel,
   predictions,
+  resident,
   run_dir,
   train_step,
   training_clips,
@@ -118,6 +119,10 @@ class Head:
     survey = input_pipeline.survey(member.train, self.how.task)
     self.keep, self.clips = training_clips.choose(own, survey, member.train.spec)
     self.frames = survey.frames
+    frames = int(survey.length[self.keep].sum())
+    self.feature_bytes = resident.size(
+      frames, own['model']['inputs'], own['train']['resident_dtype']
+    )
     low = coverage.low_text(self.clips['min_coverage'], self.clips['low_coverage'])
     title = f'{member.name}: ' if member.name else ''
     print(
@@ -140,9 +145,16 @@ class Head:
     self._best = dict(params=params, score=np.float32(-1), step=np.int32(0))
     self._checkpoints = Checkpoints(self._folder / 'checkpoints')
 
-  def begin(self, frames: int) -> int:
-    """Restores what was kept; clips are padded to `frames`. Returns the steps done."""
-    self.batches = input_pipeline.training_batches(self.member.train, self.how, frames, self.keep)
+  def begin(self, frames: int, on_devices: bool) -> int:
+    """Restores what was kept; clips are padded to `frames`, and their features come with every
+    batch or lie on the devices (`take_features`). Returns the steps done."""
+    train, how = self.member.train, self.how
+    if on_devices:
+      wanted = self._config['model']['inputs'], self._config['train']['resident_dtype']
+      self._resident = resident.load(train, how, self.keep, *wanted)
+      self.batches = resident.batches(self._resident, how)
+    else:
+      self.batches = input_pipeline.training_batches(train, how, frames, self.keep)
     if self._checkpoints.latest_step() is not None:
       restored = self._checkpoints.restore(dict(state=self.state, best=self._best), self.batches)
       self.state, self._best = restored['state'], restored['best']
@@ -150,6 +162,10 @@ class Head:
     first = int(self.state.step)
     self.log = run_dir.MetricsLog(self._folder, first)
     return first
+
+  def take_features(self) -> dict[str, np.ndarray]:
+    """What is to lie on the devices, which is forgotten here."""
+    return self._resident.arrays
 
   def settings(self, step: int) -> dict[str, Any]:
     """What the training step is told of the head, as numpy."""

@@ -3,8 +3,9 @@ import sys
 
 import pytest
 
-from emo_jax import bench
+from emo_jax.bench.__main__ import main
 from emo_jax.errors import exit_status
+from tests.tfds_builders import made
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def run(capsys):
   """run(*arguments) -> exit status, what the JSON line holds, lines of stderr."""
 
   def call(*arguments):
-    status = exit_status(bench.main, [str(a) for a in arguments])
+    status = exit_status(main, [str(a) for a in arguments])
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
     assert len(lines) == (status == 0)
@@ -88,3 +89,38 @@ def test_mistakes_end_in_a_line(run, videos, tmp_path):
   ):
     status, _, stderr = run(*arguments)
     assert status == 2 and said in stderr[-1]
+
+
+def test_training_beside_a_peer(run, tmp_path):
+  script = tmp_path / 'peer.py'
+  script.write_text(
+    'import json, sys\n'
+    'assert sys.argv[1:] == ["--batch=4", "--frames=12", "--features=512"]\n'
+    'print(json.dumps(dict(clips_per_s=10)))\n'
+  )
+  flags = ('--batch=4', '--frames=12', '--features=512', '--devices=1', '--seconds=0.5')
+  status, measured, _ = run('train', *flags, '--repeat=1', f'--peer={sys.executable} {script}')
+  assert status == 0 and measured['temporal'] == 'sequence'
+  rate = measured['clips_per_s']
+  assert measured['step_ms'] == pytest.approx(1000 * 4 / rate, rel=0.01)
+  assert measured['peer'] == dict(clips_per_s=10, runs=[10])
+  assert measured['times_the_peer'] == pytest.approx(rate / 10, abs=0.01)
+  # Three times the forward products: two LSTM layers over 12 frames, and the last layer.
+  flops = 6 * (12 * 4 * (512 * 512 + 512 * 512 + 512 * 256 + 256 * 256) + 256 * 7)
+  assert measured['model_gflop_per_s'] == pytest.approx(rate * flops / 1e9, abs=0.06)
+  assert 0 < measured['share_of_matrix_product'] < 2 and 0 <= measured['input_wait'] < 1
+
+
+def test_the_way_in_of_stored_clips(run, tmp_path):
+  made.build(tmp_path, {'a': [dict(emotion='joy')] * 5 + [dict(emotion='fear')] * 4})
+  flags = ('--corpus=ejsl:a', f'--data_dir={tmp_path}', '--batch=4', '--devices=1')
+  status, measured, _ = run('input', *flags)
+  assert status == 0 and (measured['corpus'], measured['clips']) == ('ejsl:a', 9)
+  assert measured['resident_mb'] == pytest.approx(9 * 10 * (4 * 596 + 1) / 1e6, abs=0.05)
+  rates = measured['clips_per_s']
+  assert all(rates[way][epoch] > 0 for way in rates for epoch in ('first', 'second'))
+
+
+def test_shapes_that_no_model_has_end_in_a_line(run):
+  status, _, stderr = run('train', '--features=100')
+  assert status == 2 and 'a frame has 512 (face), 596 (face and hands)' in stderr[-1]

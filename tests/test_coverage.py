@@ -43,7 +43,7 @@ def low(split: Split, limit=0.5) -> list[int]:
   return [i for i, share in enumerate(shares) if share < limit]
 
 
-def fit(workdir, split, after_step=lambda step: None, **changes):
+def fit(workdir, split, after_step=lambda step, progress: None, **changes):
   validation = toys.split(20, 1, 'toy:validation')
   return train.fit(toys.config(**changes), workdir, split, validation, after_step)
 
@@ -146,7 +146,7 @@ def test_dropped_clips_are_as_if_they_were_not_there_after_a_kill_too(tmp_path, 
   class Killed(Exception):
     pass
 
-  def kill(step):
+  def kill(step, _):
     if step == 9:
       while not (tmp_path / 'dropped/checkpoints/7').is_dir():  # written in the background
         time.sleep(0.01)

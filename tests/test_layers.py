@@ -19,6 +19,7 @@ LAYERS = [
     'preprocess',
     'corpora',
     'input_pipeline',
+    'resident',
     'predictions',
     'optimizers',
     'checkpoints',

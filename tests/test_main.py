@@ -55,7 +55,9 @@ def test_the_main_job_end_to_end_on_a_slim_image(tmp_path, slim_image):
   assert done.returncode == 0, done.stderr
   first = done.stderr.index('SYNTHETIC corpus signsim')
   assert first < done.stderr.index('training on 2100 of 2100 clips')
-  assert re.search(r'step 20/25  loss \d\.\d+  [\d,]+ clips/s  \d+:\d\d left', done.stderr)
+  assert re.search(
+    r'step 20/25  loss \d\.\d+  [\d,]+ clips/s  input wait \d+ %  \d+:\d\d left', done.stderr
+  )
   assert '** Trained on the SYNTHETIC corpus' in done.stdout
   shown = [Path(line) for line in done.stdout.splitlines() if line.startswith(str(workdir))]
   assert [p.suffix for p in shown] == ['.md', '.png', '.png', '.png', '.png']

@@ -128,7 +128,7 @@ def test_heads_broken_off_go_on_and_end_the_same(tmp_path):
   heads = heads_of(config)
   whole = train.fit_all(config, tmp_path / 'whole', heads)
 
-  def kill(step):
+  def kill(step, _):
     if step == 12:  # five steps after the checkpoint at 7
       raise Killed
 

@@ -40,7 +40,7 @@ def test_a_run_broken_off_between_checkpoints_ends_the_same_bit_for_bit(tmp_path
   config = toys.config(train__segment=segment)
   whole = fit(tmp_path / 'whole', config)
 
-  def kill(step):
+  def kill(step, _):
     if step == 12:  # five steps after the checkpoint at 7
       raise Killed
 

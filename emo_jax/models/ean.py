@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from emo_jax.models.lstm import LSTM
+
 Batch = dict[str, Any]
 
 
@@ -74,8 +76,7 @@ class Model(nn.Module):
         lambda clip_id, at: jax.random.fold_in(jax.random.fold_in(draw, clip_id), at)
       )(batch['id'][clip], start)
     for layer, units in enumerate(self.hidden, start=1):
-      # Without a parent the cell is named within the RNN: lstm1/cell.
-      x = nn.RNN(nn.OptimizedLSTMCell(units, parent=None), name=f'lstm{layer}')(x)
+      x = LSTM(units, name=f'lstm{layer}')(x)
       if layer == len(self.hidden) and not per_frame:
         x = x[jnp.arange(x.shape[0]), last]
       if train:

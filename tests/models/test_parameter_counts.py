@@ -50,7 +50,8 @@ HEADS = {
 # The backbone with its 7-way layer and batch norm statistics (EMO-AffectNet); MTCNN's three
 # networks as in the original release.
 NETWORKS = {'FaceBackbone': 24_613_831, 'PNet': 6_632, 'RNet': 100_178, 'ONet': 389_040}
-PARTS = {'Model', 'StaticModel', 'Block', 'PReLU'}  # counted above as heads, or within a network
+# Counted above as heads, or within a network.
+PARTS = {'Model', 'StaticModel', 'LSTM', 'Block', 'PReLU'}
 
 
 def count(tree) -> int:

@@ -1,0 +1,1 @@
+"""How fast this machine extracts and trains, beside what people use today."""
