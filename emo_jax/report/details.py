@@ -111,7 +111,10 @@ def _calibration(
   rows: list[tuple[Cell, ...]] = []
   pictures: list[Block] = []
   weak: dict[str, list[str]] = {}
-  for e in group:
+  models = [e for e in group if e.run.is_model]
+  if not models:
+    return [Text('Answers without probabilities have no calibration.')]
+  for e in models:
     found = e.statistics().get('calibration')
     cells: list[Cell] = [None, None, None]
     if found:
@@ -143,8 +146,8 @@ def _calibration(
   return [grid, *pictures]
 
 
-def _temperature(run: Run) -> Number | None:
-  return Number(run.report['temperature']) if run.is_model else None
+def _temperature(run: Run) -> Number:
+  return Number(run.report['temperature'])
 
 
 def _proper(e: Evaluation, what: str, value: float) -> Number:
