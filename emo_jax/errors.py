@@ -7,9 +7,15 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
+REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: the same command, later
+
 
 class UserError(Exception):
   """What the user gave cannot be used. The message is one line: what was got, what to do."""
+
+
+class Preempted(Exception):
+  """The system asked a run to end, which has saved what it did and is to be started again."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -38,8 +44,8 @@ def require(value: str, known: Collection[str], what: str) -> None:
 def exit_status(main: Callable[..., int | None], *args) -> int:
   """Runs `main(*args)` and returns its status.
 
-  A UserError, and what the system refuses (no room, no permission), is printed and gives 2; Ctrl-C
-  gives 130, a reader of stdout that is gone 141.
+  A UserError, and what the system refuses (no room, no permission), is printed and gives 2; a run
+  that was preempted gives REQUEUE; Ctrl-C gives 130, a reader of stdout that is gone 141.
   """
   try:
     status = main(*args) or 0
@@ -48,6 +54,9 @@ def exit_status(main: Callable[..., int | None], *args) -> int:
   except UserError as error:
     print(f'error: {error}', file=sys.stderr)
     return 2
+  except Preempted as told:
+    print(told, file=sys.stderr)
+    return REQUEUE
   except BrokenPipeError:
     _drop_stdout()
     return 141

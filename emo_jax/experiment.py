@@ -63,14 +63,15 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
   for one, other in itertools.combinations(opened.values(), 2):
     if corpora.share_clips(one, other):
       _refuse_shared(one.spec, other.spec)
-  run_dir.claim(workdir, config, _used(config, names, opened))
   training, folded, validation = (
     opened.get(names[part]) for part in ('train', 'folds', 'validation')
   )
   tests = [opened[spec] for spec in names['test']]
-  if folded:
-    return cross_validate(config, workdir, folded, training, trained_in)
-  return finish(config, workdir, training, validation, tests, trained_in)
+  with run_dir.locked(workdir):
+    run_dir.claim(workdir, config, _used(config, names, opened))
+    if folded:
+      return cross_validate(config, workdir, folded, training, trained_in)
+    return finish(config, workdir, training, validation, tests, trained_in)
 
 
 def is_finished(config: Mapping[str, Any], workdir: Path) -> bool:
@@ -381,9 +382,11 @@ def score_run(
   other = open_split_for(run, f'{corpus}:{split}', data_dir)
   if config['task'] not in other.tasks:
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
-  entry = score(run.trained(), workdir, other, segment or config['eval']['segment'])
-  entry |= shared_videos(result, other)
-  entry['seen'] = has_seen(run, other)
-  run_report.add(result, entry)
-  run_report.write(workdir, result, config['paper'])
+  with run_dir.locked(workdir):
+    entry = score(run.trained(), workdir, other, segment or config['eval']['segment'])
+    entry |= shared_videos(result, other)
+    entry['seen'] = has_seen(run, other)
+    result = run_report.read(workdir)  # another may have added to it
+    run_report.add(result, entry)
+    run_report.write(workdir, result, config['paper'])
   return entry

@@ -1,8 +1,12 @@
 """A run's `workdir`: its config, metrics and where everything else lies."""
 
+import contextlib
+import fcntl
 import json
+import os
+import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +58,37 @@ def head_folders(workdir: Path) -> list[Path]:
   return [workdir, *sorted((workdir / 'heads').glob('*'))]
 
 
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+  """Makes the workdir, in which nobody else runs meanwhile.
+
+  Raises:
+    UserError: another process has locked it, or it cannot be written.
+  """
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    lock = os.open(workdir / '.lock', os.O_RDWR | os.O_CREAT, 0o644)
+  except OSError as error:
+    raise _cannot_write(workdir, error) from error
+  try:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      who = os.read(lock, 200).decode(errors='replace').strip()
+      raise UserError(
+        f'a run is going on in {workdir} ({who}): wait for it, or use another --workdir'
+      ) from error
+    os.ftruncate(lock, 0)
+    os.write(lock, f'process {os.getpid()} on {platform.node()}'.encode())
+    yield
+  finally:
+    os.close(lock)  # which unlocks it
+
+
+def _cannot_write(workdir: Path, error: OSError) -> UserError:
+  return UserError(f'cannot write to {workdir}: {error.strerror or error}')
+
+
 def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
   """Makes the workdir with its `config.json`, or checks that a run resumed there is the same one.
 
@@ -81,7 +116,7 @@ def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> 
       workdir.mkdir(parents=True, exist_ok=True)
       write_json(workdir / 'config.json', new_config)
   except OSError as error:
-    raise UserError(f'cannot write to {workdir}: {error.strerror or error}') from error
+    raise _cannot_write(workdir, error) from error
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:

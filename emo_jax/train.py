@@ -1,34 +1,21 @@
 """Training temporal heads on stored features, one after another or several at once."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import jax
-import numpy as np
 
 from emo_jax import (
   config_check,
   corpora,
   inference,
   initial_weights,
-  input_pipeline,
-  optimizers,
   parallel,
-  train_step,
 )
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
 from emo_jax.members import Member
-from emo_jax.progress import Progress
-from emo_jax.resident import gathered
-from emo_jax.train_step import State
-from emo_jax.training_head import Common, Fitted, Head
-
-AfterStep = Callable[[int, Progress], None]
-_STEPS_AT_ONCE = 20  # on accelerators
-_SHARE = 0.25  # of a device's memory that features may take by themselves
+from emo_jax.trainer import AfterStep, Trainer
+from emo_jax.training_head import Fitted, Head
 
 
 def fit(
@@ -68,7 +55,7 @@ def fit_all(
   config_check.check(config)
   devices = parallel.devices(config['devices'])
   at_once = config['heads_at_once'] or (1 if parallel.platform() == 'cpu' else len(members))
-  trainer = _Trainer(config, devices)
+  trainer = Trainer(config, devices)
   found: dict[str, Fitted] = {}
   todo = list(members)
   while todo:
@@ -111,181 +98,3 @@ def _latest_step(folder: Path) -> int:
   step = checkpoints.latest_step() or 0
   checkpoints.close()
   return step
-
-
-def _next_stop(config: Mapping[str, Any], heads: Sequence[Head], step: int) -> int:
-  """The next step after which something is logged, kept or looked at."""
-  every = [config['log_steps'], config['checkpoint_steps'], *(head.per_epoch for head in heads)]
-  ends = [head.steps for head in heads if head.steps > step]
-  return min([(step // n + 1) * n for n in every] + ends)
-
-
-class _Given:
-  """What the training step is given: batches and settings of all heads."""
-
-  def __init__(self, heads: Sequence[Head]):
-    self._heads, self._batches = heads, [None] * len(heads)
-
-  def steps(self, numbers: Sequence[int], at_once: int) -> tuple[Any, dict[str, Any]]:
-    """Of the steps of these numbers; more than one at once are filled up with some not taken."""
-    batches, settings = zip(*(self._step(number) for number in numbers), strict=True)
-    if at_once == 1:
-      return batches[0], settings[0]
-    rest = at_once - len(numbers)
-    idle = settings[-1] | dict(active=np.zeros_like(settings[-1]['active']))
-    batch = input_pipeline.stacked([*batches, *[batches[-1]] * rest])
-    return batch, jax.tree.map(lambda *x: np.stack(x), *settings, *[idle] * rest)
-
-  def _step(self, number: int) -> tuple[Any, dict[str, Any]]:
-    # A head that is done is given its last batch again, which changes nothing.
-    self._batches = [
-      next(head.batches) if number <= head.steps or batch is None else batch
-      for head, batch in zip(self._heads, self._batches, strict=True)
-    ]
-    settings = [head.settings(number) for head in self._heads]
-    if len(self._heads) == 1:
-      return self._batches[0], settings[0]
-    return (
-      input_pipeline.stacked(self._batches),
-      jax.tree.map(lambda *x: np.stack(x), *settings),
-    )
-
-
-class _Trainer:
-  """The programs that all heads of a run share."""
-
-  def __init__(self, config: Mapping[str, Any], devices: list[jax.Device]):
-    model = inference.build_model(config)
-    optimizer = optimizers.optimizer(config['optim'], config['train']['freeze'])
-    predict = inference.Predictor(model, config['eval']['aggregate'], devices)
-    self.common = Common(config, devices, model, optimizer, predict)
-    self._config, self._devices = config, devices
-    self._step = train_step.train_step(
-      model, optimizer, config['task'], config['train']['label_smoothing']
-    )
-    on_cpu = parallel.platform() == 'cpu'
-    # A step takes a CPU longer than it takes to ask for one.
-    self._at_once = config['train']['steps_at_once'] or (1 if on_cpu else _STEPS_AT_ONCE)
-    self._programs: dict[tuple[Any, ...], Callable[..., State]] = {}
-
-  def fit(self, heads: Sequence[Head], after_step: AfterStep) -> list[Fitted]:
-    """Trains heads that stand at the same step."""
-    frames = max(head.frames for head in heads)
-    resident = self._fits([head.feature_bytes for head in heads])
-    step = max(head.begin(frames, resident) for head in heads)
-    steps = max(head.steps for head in heads)
-    progress = Progress(step, steps, heads[0].how.batch_size * len(heads))
-    state = self._on_devices([head.state for head in heads])
-    arrays = self._resident([head.take_features() for head in heads]) if resident else None
-    run_steps = self._program(frames, len(heads) > 1, resident)
-    given = _Given(heads)
-    while step < steps:
-      many = min(self._at_once, _next_stop(self._config, heads, step) - step)
-      with progress.waiting():
-        batch, settings = given.steps(range(step + 1, step + many + 1), self._at_once)
-      state = run_steps(state, batch, self._settings(settings), arrays)
-      step += many
-      state = self._look(heads, step, steps, state, progress)
-      after_step(step, progress)
-    return [head.end() for head in heads]
-
-  def _program(self, frames: int, several: bool, resident: bool) -> Callable[..., State]:
-    """(state, batch, head, arrays) -> state, compiled once for all heads alike."""
-    key = (frames, several, resident)
-    if key not in self._programs:
-      masked = self._config['no_face'] == 'mask'
-
-      def step(state, batch, head, arrays):
-        whole = gathered(batch, arrays, frames, masked) if resident else batch
-        return self._step(state, whole, head)
-
-      step = train_step.steps_of_several(step) if several else step
-      step = train_step.steps_in_a_row(step) if self._at_once > 1 else step
-      self._programs[key] = parallel.spread(step, self._devices, donate=(0,))
-    return self._programs[key]
-
-  def _fits(self, feature_bytes: Sequence[int]) -> bool:
-    """Are features to lie on the devices? Says so."""
-    chosen, needed = self._config['train']['input'], sum(feature_bytes)
-    room = parallel.memory_bytes(self._devices)
-    resident = chosen == 'resident' or (chosen == 'auto' and needed <= _SHARE * room)
-    where = 'lie on every device' if resident else 'are streamed'
-    print(
-      f'features {where}: {needed / 1e9:.2f} GB, of {room / 1e9:.0f} GB that a device has '
-      f'(config.train.input={chosen})',
-      file=sys.stderr,
-    )
-    return resident
-
-  def _resident(self, each: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
-    """Features of every head on every device, padded to like numbers of frames."""
-    if len(each) == 1:
-      return parallel.replicate(each[0], self._devices)
-    most = max(len(arrays['shown']) for arrays in each)
-    padded = [
-      {name: np.pad(x, [(0, most - len(x))] + [(0, 0)] * (x.ndim - 1)) for name, x in one.items()}
-      for one in each
-    ]
-    return parallel.replicate(jax.tree.map(lambda *x: np.stack(x), *padded), self._devices)
-
-  def _look(
-    self,
-    heads: Sequence[Head],
-    step: int,
-    steps: int,
-    state: State,
-    progress: Progress,
-  ) -> State:
-    """Logs, validates and saves where it is time to."""
-    log_now = step % self._config['log_steps'] == 0
-    save_now = step % self._config['checkpoint_steps'] == 0
-    ends = [step == head.steps for head in heads]
-    if any(ends) or log_now or save_now:
-      for head, bad_step in zip(heads, self._of_heads(state.bad_step, heads), strict=True):
-        head.require_finite(int(bad_step))
-    active = [step <= head.steps for head in heads]
-    losses = {}
-    if any(ends) or log_now:
-      sums, weights = (self._of_heads(x, heads) for x in (state.loss_sum, state.loss_weight))
-      sums, weights = list(sums), list(weights)
-      for i, head in enumerate(heads):
-        if ends[i] or (log_now and active[i]):
-          losses[i] = float(sums[i] / max(weights[i], 1e-6))
-          head.log.write(step, loss=losses[i], learning_rate=float(head.rates[step - 1]))
-          sums[i] = weights[i] = np.float32(0)
-      state = state.replace(
-        loss_sum=self._scalars(sums, heads), loss_weight=self._scalars(weights, heads)
-      )
-      speed = progress.line(step, float(np.mean(list(losses.values()))))
-      for i in losses:
-        heads[i].log.events(step, clips_per_s=speed / len(heads), input_wait=progress.waited)
-    for i, head in enumerate(heads):
-      if ends[i] or (active[i] and step % head.per_epoch == 0):
-        head.validate(step, self._slice(state.params, i, heads))
-    if any(ends) or save_now:
-      for i, head in enumerate(heads):
-        if ends[i] or (active[i] and save_now):
-          head.save(step, parallel.first(self._slice(state, i, heads)))
-    return state
-
-  def _on_devices(self, states: Sequence[State]) -> State:
-    several = jax.tree.map(lambda *x: np.stack(x), *states) if len(states) > 1 else states[0]
-    return parallel.replicate(several, self._devices)
-
-  def _settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy per device."""
-    return jax.tree.map(lambda x: np.broadcast_to(x, (len(self._devices), *np.shape(x))), settings)
-
-  def _slice(self, tree: Any, i: int, heads: Sequence[Head]) -> Any:
-    """One head's part of arrays on devices."""
-    return jax.tree.map(lambda x: x[:, i], tree) if len(heads) > 1 else tree
-
-  def _of_heads(self, values: Any, heads: Sequence[Head]) -> np.ndarray:
-    """[heads] of a number per head on devices."""
-    return np.reshape(parallel.first(values), len(heads))
-
-  def _scalars(self, values: Sequence[Any], heads: Sequence[Head]) -> Any:
-    """A number per head to the devices."""
-    # A new array for each call: the step donates them.
-    array = np.array(values, np.float32)
-    return parallel.replicate(array if len(heads) > 1 else array[0], self._devices)

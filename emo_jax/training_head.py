@@ -155,8 +155,8 @@ class Head:
       self.batches = resident.batches(self._resident, how)
     else:
       self.batches = input_pipeline.training_batches(train, how, frames, self.keep)
-    if self._checkpoints.latest_step() is not None:
-      restored = self._checkpoints.restore(dict(state=self.state, best=self._best), self.batches)
+    restored = self._checkpoints.restore(dict(state=self.state, best=self._best), self.batches)
+    if restored:
       self.state, self._best = restored['state'], restored['best']
       print(f'resuming at step {int(self.state.step)}', file=sys.stderr)
     first = int(self.state.step)
@@ -203,10 +203,14 @@ class Head:
         'at the features, and start in a new workdir'
       )
 
-  def end(self) -> Fitted:
-    """Closes its files and fits the temperature."""
+  def close(self) -> None:
+    """Waits for what is being written and closes its files."""
     self.log.close()
     self._checkpoints.close()
+
+  def end(self) -> Fitted:
+    """Closes its files and fits the temperature."""
+    self.close()
     best = self._best
     temperature = self._validation.temperature(best['params']) if self._validation else 1.0
     score = float(best['score']) if self._validation else None

@@ -1,0 +1,35 @@
+"""A scheduler that wants the machine back sends SIGTERM: the run saves, and ends to be requeued."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from emo_jax.errors import Preempted
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Callable[[], bool]]:
+  """Within it SIGTERM does not end the process; what it gives says whether one has come.
+
+  A second SIGTERM ends it at once. In another thread than the main one nothing is watched.
+  """
+  if threading.current_thread() is not threading.main_thread():
+    yield lambda: False
+    return
+  came = threading.Event()
+
+  def note(number, frame):
+    came.set()
+    signal.signal(signal.SIGTERM, before)
+
+  before = signal.signal(signal.SIGTERM, note)
+  try:
+    yield came.is_set
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
+def stop(step: int) -> None:
+  """Ends the run, which has saved its state at this step. Raises Preempted."""
+  raise Preempted(f'SIGTERM: the run is saved at step {step}; started again, it goes on')
