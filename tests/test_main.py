@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -104,33 +105,71 @@ def test_the_literal_command_without_any_flag(tmp_path):
   assert balanced['macro_f1'] > 2 / 7
 
 
+def started(tmp_path, workdir, *flags):
+  return subprocess.Popen(
+    [sys.executable, *MAIN.split()[1:], f'--workdir={workdir}', *flags],
+    cwd=ROOT,
+    env=environment(tmp_path),
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def steps_said(process):
+  """The numbers of steps, as a process that trains says them."""
+  for line in process.stderr:
+    if found := re.match(r'step (\d+)/\d+  loss', line):
+      yield int(found[1])
+
+
+def require_same_run(one, other):
+  assert (one / 'metrics.jsonl').read_bytes() == (other / 'metrics.jsonl').read_bytes()
+  for file in (one / 'predictions').iterdir():
+    assert file.read_bytes() == (other / 'predictions' / file.name).read_bytes()
+  heads = [json.loads((run / 'report.json').read_text())['heads'] for run in (one, other)]
+  assert heads[0] == heads[1]  # with the digests of their parameters
+
+
 @pytest.mark.slow
-def test_sigkill_at_any_moment_costs_nothing_but_time(tmp_path):
-  flags = [*SHORT, '--config.train.total_steps=60', '--config.checkpoint_steps=15']
+@pytest.mark.parametrize('way_in', ['resident', 'streamed'])
+def test_sigkill_at_ten_random_moments_costs_nothing_but_time(tmp_path, way_in):
+  """Every second step is kept, so that some of the kills fall into the writing of a checkpoint."""
+  flags = [*SHORT, '--config.train.total_steps=100', f'--config.train.input={way_in}']
+  flags += ['--config.checkpoint_steps=2', '--config.log_steps=1']
+  flags += ['--config.train.segment=random_2s', '--config.embedded.test=("signsim:emosign_like",)']
   whole, broken = tmp_path / 'whole', tmp_path / 'broken'
   assert run(tmp_path, f'--workdir={whole}', *flags).returncode == 0
-  kills = 0
-  for wait_for in ('step 20/60', 'step 40/60'):
-    with subprocess.Popen(
-      [sys.executable, *MAIN.split()[1:], f'--workdir={broken}', *flags],
-      cwd=ROOT,
-      env=environment(tmp_path),
-      stderr=subprocess.PIPE,
-      text=True,
-    ) as process:
-      for line in process.stderr:
-        if wait_for in line:
-          time.sleep(0.5)
-          process.send_signal(signal.SIGKILL)
-          kills += process.wait() == -signal.SIGKILL
+  drawn = random.Random(way_in)
+  for _ in range(10):
+    target = None
+    with started(tmp_path, broken, *flags) as process:
+      for step in steps_said(process):
+        target = target or step + drawn.randrange(1, 8)
+        if step >= target:
+          time.sleep(drawn.random() / 20)
+          process.kill()
           break
-  assert kills == 2
+      assert process.wait() == -signal.SIGKILL
   resumed = run(tmp_path, f'--workdir={broken}', *flags)
-  assert resumed.returncode == 0
-  assert 'resuming at step' in resumed.stderr
-  assert (whole / 'metrics.jsonl').read_bytes() == (broken / 'metrics.jsonl').read_bytes()
-  for file in (whole / 'predictions').iterdir():
-    assert file.read_bytes() == (broken / 'predictions' / file.name).read_bytes()
+  assert resumed.returncode == 0 and 'resuming at step' in resumed.stderr
+  assert 'cannot be read' not in resumed.stderr
+  require_same_run(whole, broken)
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_run_with_the_status_that_is_requeued(tmp_path):
+  flags = [*SHORT, '--config.train.total_steps=60', '--config.checkpoint_steps=1000']
+  whole, broken = tmp_path / 'whole', tmp_path / 'broken'
+  assert run(tmp_path, f'--workdir={whole}', *flags).returncode == 0
+  with started(tmp_path, broken, *flags) as process:
+    assert next(steps_said(process)) == 20
+    process.terminate()
+    rest = process.stderr.read()
+  assert process.returncode == errors.REQUEUE == 75
+  assert re.search(r'SIGTERM: the run is saved at step \d+; started again, it goes on', rest)
+  resumed = run(tmp_path, f'--workdir={broken}', *flags)
+  assert resumed.returncode == 0 and 'resuming at step' in resumed.stderr
+  require_same_run(whole, broken)
 
 
 @pytest.mark.parametrize(
