@@ -10,8 +10,8 @@ DATA="${DATA:-}"
 for attempt in 1 2 3; do
   status=0
   python -m emo_jax.main --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" || status=$?
-  # 0: done; 2: a mistake that starting again does not mend.
-  if [ "$status" -eq 0 ] || [ "$status" -eq 2 ]; then exit "$status"; fi
+  # 0: done; 2: a mistake that starting again does not mend; 75: someone asked it to end (SIGTERM).
+  case "$status" in 0 | 2 | 75) exit "$status" ;; esac
   echo "attempt $attempt ended with status $status" >&2
 done
 exit "$status"
