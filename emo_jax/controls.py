@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from emo_jax import corpora, experiment, run_report
+from emo_jax import corpora, evaluation, experiment, run_report
 
 TEST = 'ejsl_like'
 SEGMENTS = ('full', 'random_2s', 'last_2s')
@@ -64,7 +64,7 @@ def run_arm(arm: str, config: Mapping[str, Any], workdir: Path) -> dict[str, dic
   found = {}
   for segment in ARMS[arm][3]:
     there = [e for e in result['evals'] if e['segment'] == segment]
-    found[segment] = there[0] if there else experiment.score_run(workdir, corpus, TEST, '', segment)
+    found[segment] = there[0] if there else evaluation.score_run(workdir, corpus, TEST, '', segment)
   # Compiled programs of dozens of runs would use up the memory maps a process may have.
   jax.clear_caches()
   return found

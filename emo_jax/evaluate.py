@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jax
 
-from emo_jax import experiment, files, run_dir, run_report
+from emo_jax import evaluation, files, run_dir, run_report
 from emo_jax.errors import ArgumentParser, exit_status
 
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> None:
   arguments = parser.parse_args(argv)
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   workdir = Path(arguments.workdir)
-  experiment.score_run(
+  evaluation.score_run(
     workdir, arguments.corpus, arguments.split, arguments.data_dir, arguments.segment
   )
   print(run_report.summary(run_report.read(workdir), run_dir.read_config(workdir)['paper']))

@@ -38,7 +38,7 @@ LAYERS = [
   {'train_step', 'inference', 'per_frame', 'signing', 'config_check', 'statistics'},
   {'scored_answers'},
   {'members', 'initial_weights', 'training_clips', 'training_head', 'trainer', 'train'},
-  {'figures', 'timeline', 'run_report', 'finished_runs', 'experiment', 'clip_report'},
+  {'figures', 'timeline', 'run_report', 'finished_runs', 'evaluation', 'experiment', 'clip_report'},
   {'controls', 'sweep'},
   {'main', 'evaluate', 'explain', 'extract', 'hypotheses', 'predict', 'bench', 'annotation_screen'},
   {'cues', 'label', 'annotate', 'agreement', 'vlm'},

@@ -7,7 +7,17 @@ import jax
 import numpy as np
 import pytest
 
-from emo_jax import experiment, finished_runs, labels, members, predictions, run_dir, train, weights
+from emo_jax import (
+  evaluation,
+  experiment,
+  finished_runs,
+  labels,
+  members,
+  predictions,
+  run_dir,
+  train,
+  weights,
+)
 from emo_jax.errors import UserError
 from tests import toys
 
@@ -167,7 +177,7 @@ def test_folds_are_pooled_and_every_clip_counts_once_per_seed(tmp_path):
   opened = finished_runs.open_run(tmp_path)
   assert len(opened.heads) == 6
   with pytest.raises(UserError, match='is cross-validated: its heads learnt from different'):
-    experiment.score_run(tmp_path, 'toy', 'test', '', '')
+    evaluation.score_run(tmp_path, 'toy', 'test', '', '')
 
 
 def test_scores_of_several_seeds_are_their_mean(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from emo_jax import (
   coverage,
-  experiment,
+  evaluation,
   finished_runs,
   inference,
   labels,
@@ -90,7 +90,7 @@ def test_a_clip_gets_what_evaluate_gives_it(run, shared, workdir, out, tmp_path,
   where = [f'--manual_dir={clips}', f'--data_dir={tmp_path / "data"}']
   build.main(['ejsl', *where, '--weights=random', hand_model, f'--features={out / "features"}'])
   copy = shutil.copytree(workdir, tmp_path / 'run')
-  experiment.score_run(copy, 'ejsl', 'all', str(tmp_path / 'data'), '')
+  evaluation.score_run(copy, 'ejsl', 'all', str(tmp_path / 'data'), '')
   (evaluated,) = predictions.read(copy / 'predictions' / 'ejsl-all-full.jsonl')
   assert record['probabilities'] == pytest.approx(evaluated.probabilities, rel=1e-5)
 

@@ -198,15 +198,6 @@ def places(shown: Bool[np.ndarray, ' s'], temporal: str) -> Float[np.ndarray, ' 
   return counts / max(counts.mean(), 1e-6) if length else counts.astype(np.float64)
 
 
-def kept_frames(raw: Mapping[str, Any], how: Recipe) -> Int[np.ndarray, ' s']:
-  """Which sampled frames are those of `input_pipeline.prepare`; of random segments the first."""
-  rng = np.random.default_rng([how.seed, 0, preprocess.clip_hash(raw['id'].decode())])
-  segment = preprocess.cut_segment(raw['time_s'], how.segment, rng)
-  nothing = np.zeros((len(raw['time_s']), 0), np.float32)
-  _, frames = preprocess.fill_faces(nothing, raw['face_present'], how.no_face)
-  return frames[np.isin(frames, segment)]
-
-
 class Explainer:
   """Explains a run's decisions, on any number of devices."""
 
@@ -254,7 +245,7 @@ def _clip(
   names: tuple[str, ...],
 ) -> ClipAttribution:
   """One clip out of what a step found."""
-  kept = kept_frames(raw, how)
+  kept = example.frames
   nothing = dict.fromkeys(FIELDS, np.zeros(0, np.float32)) | dict(fps=np.float32(0))
   moving = signing.is_signing(Clip(**nothing | {name: raw[name] for name in _TIMED}))
   return ClipAttribution(

@@ -168,7 +168,7 @@ def test_frames_are_those_the_model_sees(segment, no_face):
   for raw in toys.split(8).source:
     raw['face_present'][2::3] = False
     example = input_pipeline.prepare(raw, how, epoch=0)
-    kept = attribution.kept_frames(raw, how)
+    kept = example.frames
     hands = preprocess.hand_features(raw['hand_points'][kept], raw['hand_score'][kept])
     np.testing.assert_array_equal(example.streams['hands'], hands)
 
