@@ -10,12 +10,17 @@ from jaxtyping import Array, Float
 from emo_jax.models.lstm import LSTM
 
 Batch = dict[str, Any]
+_DRAWS = 1 << 16  # values of 16 random bits
 
 
 def row_dropout(x: Float[Array, 'rows ...'], keys: Array, rate: float) -> Float[Array, 'rows ...']:
-  """Inverted dropout with a key per row: a row's mask does not depend on its neighbours."""
-  keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(keys)
-  return jnp.where(keep, x / (1 - rate), 0)
+  """Inverted dropout with a key per row: a row's mask does not depend on its neighbours.
+
+  The rate is rounded to 1/65,536: half as many random bits as for a float take half the time.
+  """
+  limit = round(rate * _DRAWS)
+  drawn = jax.vmap(lambda key: jax.random.bits(key, x.shape[1:], jnp.uint16))(keys)
+  return jnp.where(drawn >= limit, x * (_DRAWS / (_DRAWS - limit)), 0)
 
 
 class Model(nn.Module):
