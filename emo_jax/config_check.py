@@ -60,6 +60,9 @@ def check(config: Mapping[str, Any]) -> None:
   for what, limit in config['min_coverage'].items():
     require(what, coverage.SHARES, 'a limit of config.min_coverage')
     _check_range(f'min_coverage.{what}', limit, 0, 1)
+  first, last = config['profile']
+  if not 0 <= first <= last:
+    raise UserError(f'config.profile is {first}, {last}: it is a first and a last step')
   _check_duration(config)
   _check_decay(config['optim'])
   _check_model(config)

@@ -1,5 +1,6 @@
 """The training loop: what heads that share a program are given, and when they are looked at."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from emo_jax import inference, input_pipeline, optimizers, parallel, preemption, train_step
 from emo_jax.errors import UserError
+from emo_jax.profiling import Trace
 from emo_jax.progress import Progress
 from emo_jax.resident import gathered
 from emo_jax.train_step import State
@@ -22,8 +24,8 @@ _SHARE = 0.25  # of a device's memory that features may take by themselves
 def _next_stop(config: Mapping[str, Any], heads: Sequence[Head], step: int) -> int:
   """The next step after which something is logged, kept or looked at."""
   every = [config['log_steps'], config['checkpoint_steps'], *(head.per_epoch for head in heads)]
-  ends = [head.steps for head in heads if head.steps > step]
-  return min([(step // n + 1) * n for n in every] + ends)
+  once = [head.steps for head in heads] + [config['profile'][0] - 1, config['profile'][1]]
+  return min([(step // n + 1) * n for n in every] + [n for n in once if n > step])
 
 
 class _Given:
@@ -90,13 +92,16 @@ class Trainer:
     arrays = self._resident([head.take_features() for head in heads]) if resident else None
     run_steps = self._program(frames, len(heads) > 1, resident)
     given = _Given(heads)
-    with preemption.watched() as asked_to_end:
+    trace = Trace(self._config['profile'], heads[0].folder / 'profile')
+    with preemption.watched() as asked_to_end, contextlib.closing(trace):
       while step < steps:
         many = min(self._at_once, _next_stop(self._config, heads, step) - step)
         with progress.waiting():
           batch, settings = given.steps(range(step + 1, step + many + 1), self._at_once)
+        trace.before(step + 1)
         state = run_steps(state, batch, self._settings(settings), arrays)
         step += many
+        trace.after(step, state)
         state = self._look(heads, step, steps, state, progress)
         after_step(step, progress)
         if asked_to_end() and step < steps:

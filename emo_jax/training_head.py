@@ -114,7 +114,7 @@ class Head:
 
   def __init__(self, common: Common, workdir: Path, member: Member, members: int):
     own = {**common.config, 'seed': member.seed}
-    self.member, self._config, self._folder = member, own, member.folder(workdir)
+    self.member, self._config, self.folder = member, own, member.folder(workdir)
     self.how = inference.recipe(own, 'train', len(common.devices))
     survey = input_pipeline.survey(member.train, self.how.task)
     self.keep, self.clips = training_clips.choose(own, survey, member.train.spec)
@@ -143,7 +143,7 @@ class Head:
     params = initial_weights.params(own, common.model, member.train.key)
     self.state = train_step.initial_state(params, common.optimizer)
     self._best = dict(params=params, score=np.float32(-1), step=np.int32(0))
-    self._checkpoints = Checkpoints(self._folder / 'checkpoints')
+    self._checkpoints = Checkpoints(self.folder / 'checkpoints')
 
   def begin(self, frames: int, on_devices: bool) -> int:
     """Restores what was kept; clips are padded to `frames`, and their features come with every
@@ -160,7 +160,7 @@ class Head:
       self.state, self._best = restored['state'], restored['best']
       print(f'resuming at step {int(self.state.step)}', file=sys.stderr)
     first = int(self.state.step)
-    self.log = run_dir.MetricsLog(self._folder, first)
+    self.log = run_dir.MetricsLog(self.folder, first)
     return first
 
   def take_features(self) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ LAYERS = [
   {
     'parallel',
     'preemption',
+    'profiling',
     'metrics',
     'reliability',
     'run_dir',

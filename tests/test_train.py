@@ -118,6 +118,7 @@ def test_features_that_are_not_finite_are_named_with_their_clip(tmp_path):
     (dict(optim__learning_rate=float('nan')), 'learning_rate is nan'),
     (dict(optim__warmup_share=2.0), 'warmup_share is 2.0; .* at most 1'),
     (dict(model__dropout=2.0), 'dropout is 2.0'),
+    (dict(profile=(5, 4)), 'profile is 5, 4'),
     (dict(log_steps=0), 'log_steps is 0'),
     (dict(checkpoint_steps=-1), 'checkpoint_steps is -1'),
     (dict(seed=-1), 'seed is -1'),
@@ -195,3 +196,9 @@ def test_balanced_weights_make_every_class_weigh_the_same():
   weights = training_clips.class_weights(label, 4, 'balanced')
   assert weights.tolist() == pytest.approx([10 / 24, 10 / 12, 10 / 4, 0])
   assert training_clips.class_weights(label, 4, 'none').tolist() == [1, 1, 1, 1]
+
+
+def test_a_trace_of_some_steps_is_written(tmp_path, capsys):
+  fit(tmp_path, toys.config(profile=(4, 5), train__total_steps=6))
+  assert list((tmp_path / 'profile').rglob('*.xplane.pb'))
+  assert f'a trace of the steps up to 5 is in {tmp_path}/profile' in capsys.readouterr().err
