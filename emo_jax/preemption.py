@@ -12,18 +12,14 @@ from emo_jax.errors import Preempted
 def watched() -> Iterator[Callable[[], bool]]:
   """Within it SIGTERM does not end the process; what it gives says whether one has come.
 
-  A second SIGTERM ends it at once. In another thread than the main one nothing is watched.
+  More of them change nothing: a scheduler may send several. In another thread than the main one
+  nothing is watched.
   """
   if threading.current_thread() is not threading.main_thread():
     yield lambda: False
     return
   came = threading.Event()
-
-  def note(number, frame):
-    came.set()
-    signal.signal(signal.SIGTERM, before)
-
-  before = signal.signal(signal.SIGTERM, note)
+  before = signal.signal(signal.SIGTERM, lambda number, frame: came.set())
   try:
     yield came.is_set
   finally:

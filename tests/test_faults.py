@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -13,7 +12,7 @@ import jax
 import pytest
 
 from emo_jax import experiment, run_dir, train
-from emo_jax.errors import Preempted, UserError
+from emo_jax.errors import REQUEUE, UserError
 from emo_jax.members import Member
 from tests import toys
 
@@ -67,16 +66,46 @@ def require_same(one, other):
     assert a.tobytes() == b.tobytes()
 
 
+def script(text, tmp_path, **variables):
+  """A process that runs Python text in the folder of the project."""
+  path = tmp_path / 'script.py'
+  path.write_text(textwrap.dedent(text))
+  environment = os.environ | dict(PYTHONPATH=str(ROOT)) | variables
+  options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+  return subprocess.Popen([sys.executable, str(path)], cwd=ROOT, env=environment, **options)
+
+
+# In a process of its own, which is sent two of them and after training handles them as before.
+PREEMPTED = """
+import os, signal, sys
+from pathlib import Path
+from emo_jax import errors
+from tests import test_faults
+
+def ask():
+  for _ in range(2):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def main():
+  before = signal.getsignal(signal.SIGTERM)
+  try:
+    test_faults.fit(Path('{workdir}'), test_faults.at(5, ask), **{how})
+  finally:
+    print('as before' if signal.getsignal(signal.SIGTERM) is before else 'changed')
+
+sys.exit(errors.exit_status(main))
+"""
+
+
 @pytest.mark.parametrize('heads', [('',), ('a', 'b')])
 @pytest.mark.parametrize('way_in', ['resident', 'streamed'])
 def test_a_run_that_was_preempted_has_saved_and_ends_the_same(tmp_path, capsys, heads, way_in):
   how = dict(heads=heads, heads_at_once=2, train__input=way_in, train__segment='random_2s')
   whole = fit(tmp_path / 'whole', **how)
-  before = signal.getsignal(signal.SIGTERM)
-  asked = at(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
-  with pytest.raises(Preempted, match='saved at step 5; started again, it goes on'):
-    fit(tmp_path / 'broken', asked, **how)
-  assert signal.getsignal(signal.SIGTERM) is before
+  with script(PREEMPTED.format(workdir=tmp_path / 'broken', how=how), tmp_path) as process:
+    said, stderr = process.communicate()
+  assert (process.returncode, said) == (REQUEUE, 'as before\n'), stderr
+  assert stderr.endswith('SIGTERM: the run is saved at step 5; started again, it goes on\n')
   capsys.readouterr()
   again = fit(tmp_path / 'broken', **how)
   assert 'resuming at step 5' in capsys.readouterr().err
@@ -145,15 +174,6 @@ def test_heads_of_which_one_lost_its_checkpoint_are_trained_apart(tmp_path, caps
     fit(tmp_path / 'broken', **how)
   params, logs = fit(tmp_path / 'broken', **how)
   assert [log.count('\n') for log in logs] == [log.count('\n') for log in whole[1]]
-
-
-def script(text, tmp_path, **variables):
-  """A process that runs Python text in the folder of the project."""
-  path = tmp_path / 'script.py'
-  path.write_text(textwrap.dedent(text))
-  environment = os.environ | dict(PYTHONPATH=str(ROOT)) | variables
-  options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-  return subprocess.Popen([sys.executable, str(path)], cwd=ROOT, env=environment, **options)
 
 
 HOLD = """
