@@ -165,7 +165,9 @@ class Head:
 
   def take_features(self) -> dict[str, np.ndarray]:
     """What is to lie on the devices, which is forgotten here."""
-    return self._resident.arrays
+    taken = dict(self._resident.arrays)
+    self._resident.arrays.clear()
+    return taken
 
   def settings(self, step: int) -> dict[str, Any]:
     """What the training step is told of the head, as numpy."""
