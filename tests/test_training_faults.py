@@ -80,7 +80,7 @@ PREEMPTED = """
 import os, signal, sys
 from pathlib import Path
 from emo_jax import errors
-from tests import test_faults
+from tests import test_training_faults
 
 def ask():
   for _ in range(2):
@@ -89,7 +89,7 @@ def ask():
 def main():
   before = signal.getsignal(signal.SIGTERM)
   try:
-    test_faults.fit(Path('{workdir}'), test_faults.at(5, ask), **{how})
+    test_training_faults.fit(Path('{workdir}'), test_training_faults.at(5, ask), **{how})
   finally:
     print('as before' if signal.getsignal(signal.SIGTERM) is before else 'changed')
 
@@ -206,9 +206,9 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from emo_jax import errors
-from tests import test_faults
+from tests import test_training_faults
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-sys.exit(errors.exit_status(lambda: test_faults.fit(Path('{workdir}')) and 0))
+sys.exit(errors.exit_status(lambda: test_training_faults.fit(Path('{workdir}')) and 0))
 """
 
 
