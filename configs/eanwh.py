@@ -84,6 +84,7 @@ def get_config():
   )
   config.log_steps = 20
   config.checkpoint_steps = 100
+  config.tracker = ''  # or 'wandb', 'mlflow', beside metrics.jsonl and TensorBoard's events
   config.profile = (0, 0)  # first and last step of a trace, written to RUN/profile; (0, 0): none
 
   # wAcc and macro F1 in per cent, printed beside ours where ours are of the same clips and segment.

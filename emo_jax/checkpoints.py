@@ -1,4 +1,7 @@
-"""Checkpoints of a run with Orbax: the training state and the data iterator, step by step."""
+"""Checkpoints of a run with Orbax: the training state, step by step.
+
+Where the batches stand is no part of it: they depend on their number only.
+"""
 
 import contextlib
 import shutil
@@ -10,40 +13,66 @@ from typing import Any
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1 as ocp
+import orbax.checkpoint as ocp
+from orbax.checkpoint import v1 as reading
 
 from emo_jax.errors import UserError
 
 
 class Checkpoints:
-  """The `checkpoints/` folder of a workdir. Writes go on in the background; reads wait for them."""
+  """The `checkpoints/` folder of a workdir. Writes go on in the background; reads wait for them.
+
+  Of several processes it is for the first alone, which does not wait for the others.
+  """
 
   def __init__(self, directory: Path, keep: int = 2):
     self._directory, self._keep = directory.resolve(), keep
-    self._open()
+    self._directory.mkdir(parents=True, exist_ok=True)
+    self._alone = reading.Context()
+    self._alone.multiprocessing.active_processes = {0}
+    alone = ocp.options.MultiprocessingOptions(active_processes={0})
+    # The writer of Orbax's newer interface asks all processes, also where one alone is active.
+    self._writer = ocp.AsyncCheckpointer(
+      ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=alone),
+        state=ocp.StandardCheckpointHandler(multiprocessing_options=alone),
+      ),
+      multiprocessing_options=alone,
+    )
 
-  def _open(self) -> None:
-    policy = ocp.training.preservation_policies.LatestN(self._keep)
-    self._checkpointer = ocp.training.Checkpointer(self._directory, preservation_policy=policy)
-
-  def save(self, step: int, state: Any, data: Any = None) -> None:
-    """Saves host arrays and the iterator's state, if any, under `step`, unless they are there.
+  def save(self, step: int, state: Any) -> None:
+    """Saves host arrays under `step`, unless they are there, and forgets all but the newest.
 
     Raises:
       UserError: it, or the one before it, could not be written.
     """
-    if step not in [c.step for c in self._checkpointer.checkpoints]:
-      host = jax.tree.map(np.asarray, state)
-      whole = dict(state=host) | ({} if data is None else dict(data=data))
-      self._require_room(sum(x.nbytes for x in jax.tree.leaves(host)))
-      with self._writing():
-        self._checkpointer.save_checkpointables_async(step, whole, force=True)
+    self._finish()
+    if step in self._steps():
+      return
+    host = jax.tree.map(np.asarray, state)
+    self._require_room(sum(x.nbytes for x in jax.tree.leaves(host)))
+    with self._writing():
+      self._writer.save(
+        self._directory / str(step), ocp.args.Composite(state=ocp.args.StandardSave(host))
+      )
+
+  def _finish(self) -> None:
+    """Waits for what is being written; older ones may then go."""
+    with self._writing():
+      self._writer.wait_until_finished()
+    for step in self._steps()[: -self._keep]:
+      going = self._directory / f'{step}.going'  # half of one must not look like one
+      (self._directory / str(step)).rename(going)
+      shutil.rmtree(going)
+
+  def _steps(self) -> list[int]:
+    """Of those that are whole, ascending: Orbax writes under another name first."""
+    return sorted(int(path.name) for path in self._directory.glob('*') if path.name.isdecimal())
 
   def _require_room(self, size: int) -> None:
     """A full disk is told before anything is half written."""
     free = shutil.disk_usage(self._directory.parent).free
     if free < 2 * size:
-      self._checkpointer.close()
       raise UserError(
         f'no room for a checkpoint: {free / 1e6:,.0f} MB are free at {self._directory.parent}, '
         f'{2 * size / 1e6:,.0f} MB are needed: make room and start again; the checkpoint before it '
@@ -63,33 +92,31 @@ class Checkpoints:
 
   def latest_step(self) -> int | None:
     """The newest complete checkpoint's step."""
-    latest = self._checkpointer.latest
-    return None if latest is None else latest.step
+    return max(self._steps(), default=None)
 
-  def restore(self, state: Any, data: Any) -> Any | None:
-    """The newest state that can be read, of the shape of `state`; None if there is none. `data`,
-    the iterator, is set where it stood.
+  def restore(self, state: Any) -> Any | None:
+    """The newest state that can be read, of the shape of `state`; None if there is none.
 
     Newer ones that cannot be read are named and set aside, beside the folder.
     """
     abstract = jax.tree.map(np.asarray, state)
     while (step := self.latest_step()) is not None:
       try:
-        restored = self._checkpointer.load_checkpointables(
-          step, abstract_checkpointables=dict(state=abstract, data=data)
-        )
-        return restored['state']
+        return self._load(step, abstract)
       except Exception as error:  # a damaged file may raise anything
         self._set_aside(step, error)
     return None
 
+  def _load(self, step: int, abstract: Any) -> Any:
+    wanted = dict(state=abstract)
+    with self._alone:
+      return reading.load_checkpointables(self._directory / str(step), wanted)['state']
+
   def _set_aside(self, step: int, error: Exception) -> None:
-    self._checkpointer.close()
     aside = self._directory.with_name(f'{self._directory.name}-broken')
     aside.mkdir(exist_ok=True)
     where = aside / f'{step}-{uuid.uuid4().hex[:8]}'
     (self._directory / str(step)).rename(where)
-    self._open()
     earlier = self.latest_step()
     then = 'there is none before it' if earlier is None else f'going on from that of step {earlier}'
     print(
@@ -100,16 +127,15 @@ class Checkpoints:
 
   def restore_state(self) -> Any:
     """The newest state alone, as nested dicts of arrays. Raises UserError if there is none."""
-    if self.latest_step() is None:
+    step = self.latest_step()
+    if step is None:
       raise UserError('the run has no checkpoint left: train it again in a new workdir')
-    return self._checkpointer.load_checkpointables(abstract_checkpointables=dict(state=None))[
-      'state'
-    ]
+    return self._load(step, None)
 
   def close(self) -> None:
     """Waits for writes under way. Raises UserError if one has failed."""
-    with self._writing():
-      self._checkpointer.close()
+    self._finish()
+    self._writer.close()
 
 
 def _first_line(error: Exception) -> str:

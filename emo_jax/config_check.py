@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from emo_jax import coverage, input_pipeline, labels, preprocess, resident
+from emo_jax import coverage, input_pipeline, labels, metrics_log, preprocess, resident
 from emo_jax.errors import UserError, require
 
 _CHOICES = {
@@ -22,6 +22,7 @@ _CHOICES = {
   'train.class_weights': ('none', 'balanced'),
   'eval.aggregate': ('mean', 'mode'),
   'select': ('best_val', 'last'),
+  'tracker': metrics_log.TRACKERS,
   'optim.name': ('adamw', 'adam', 'sgd'),
   'optim.schedule': ('cosine', 'constant'),
 }

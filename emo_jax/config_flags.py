@@ -1,5 +1,6 @@
-"""The flags of training: --config with overrides of its fields, and --workdir."""
+"""The flags of training: --config with overrides of its fields, --workdir, --distributed."""
 
+import dataclasses
 import datetime
 import importlib.util
 import sys
@@ -59,12 +60,29 @@ def _require_known(arguments: list[str], config: config_dict.ConfigDict) -> None
       raise UserError(f'--{name} is given twice')
     given |= {name} if argument.startswith('-') else set()
     if argument.startswith('-') and name not in fields:
-      near = labels.nearest(name, [*fields, 'config', 'workdir'])
+      near = labels.nearest(name, [*fields, 'config', 'workdir', 'distributed', 'peer_timeout_s'])
       raise UserError(f'unknown flag --{name}{near}')
 
 
-def parse(argv: list[str]) -> tuple[dict[str, Any], Path]:
-  """The config as plain data with overrides applied, and the workdir (default: runs/<name>-<time>).
+@dataclasses.dataclass(frozen=True)
+class Flags:
+  """What a run is told.
+
+  Attributes:
+    config: plain data with overrides applied.
+    workdir: by default runs/<name>-<time>.
+    distributed: does it join other processes?
+    peer_timeout_s: how long it waits for them in vain.
+  """
+
+  config: dict[str, Any]
+  workdir: Path
+  distributed: bool
+  peer_timeout_s: int
+
+
+def parse(argv: list[str]) -> Flags:
+  """Reads the command line.
 
   Raises:
     UserError: no such config, a misspelt field or flag (with the nearest name), or a value that
@@ -73,6 +91,10 @@ def parse(argv: list[str]) -> tuple[dict[str, Any], Path]:
   first = flags.FlagValues()
   flags.DEFINE_string('config', '', 'config file', flag_values=first)
   flags.DEFINE_string('workdir', '', 'folder of the run', flag_values=first)
+  flags.DEFINE_bool('distributed', False, 'join the processes of a cluster', flag_values=first)
+  flags.DEFINE_integer(
+    'peer_timeout_s', 900, 'wait so long for other processes', lower_bound=1, flag_values=first
+  )
   try:
     rest = first(argv, known_only=True)
   except flags.Error as error:
@@ -91,4 +113,5 @@ def parse(argv: list[str]) -> tuple[dict[str, Any], Path]:
     raise UserError(f'unexpected argument {extra[0]!r}: write --config.FIELD=VALUE')
   plain = holder.value.to_dict()
   now = datetime.datetime.now().strftime('%Y%m%d-%H%M%S')
-  return plain, Path(first.workdir or f'runs/{plain["name"]}-{now}')
+  workdir = Path(first.workdir or f'runs/{plain["name"]}-{now}')
+  return Flags(plain, workdir, first.distributed, first.peer_timeout_s)

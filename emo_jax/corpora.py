@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from emo_jax import files, labels, provenance
+from emo_jax import files, labels, processes, provenance
 from emo_jax.errors import UserError
 from tfds_builders import clip_features, stored
 
@@ -138,19 +138,24 @@ def subset(split: Split, name: str, indices: Sequence[int]) -> Split:
   return dataclasses.replace(split, spec=f'{corpus}:{name}', source=source)
 
 
+def own_share(split: Split) -> Split:
+  """The examples that this process reads, of several that share the work."""
+  own = processes.own(len(split.source))
+  if len(own) == len(split.source):
+    return split
+  return dataclasses.replace(split, source=stored.Selection([(split.source, own)]))
+
+
 def joined(one: Split, other: Split) -> Split:
   """The examples of both. Raises UserError if their features may not be mixed."""
   provenance.require_same(
     one.key, other.key, f'the features of {one.spec}', f'those of {other.spec}', 'build both alike'
   )
-  pieces = []
-  for split in (one, other):
-    whole = [(split.source, range(len(split.source)))]
-    pieces += split.source.pieces if isinstance(split.source, stored.Selection) else whole
+  sources = (one.source, other.source)
   return dataclasses.replace(
     one,
     spec=f'{one.spec} and {other.spec}',
-    source=stored.Selection(pieces),
+    source=stored.Selection([(source, range(len(source))) for source in sources]),
     tasks=tuple(task for task in one.tasks if task in other.tasks),
     videos=one.videos | other.videos,
     labelled_by=', '.join(filter(None, dict.fromkeys((one.labelled_by, other.labelled_by)))),

@@ -12,16 +12,11 @@ from emo_jax.predictions import Prediction
 from emo_jax.statistics import summary
 
 
-def score(
-  heads: Sequence[inference.Trained], workdir: Path, split: corpora.Split, segment: str
-) -> dict[str, Any]:
-  """Scores a split by every head; writes `predictions/<corpus>-<split>-<segment>.jsonl`.
-
-  Returns:
-    An entry of `evals`.
-  """
-  found = [prediction for head in heads for prediction in head(split, segment)]
-  return scored(heads[0].config, workdir, split, segment, found)
+def predicted(
+  heads: Sequence[inference.Trained], split: corpora.Split, segment: str
+) -> list[Prediction]:
+  """A split by every head."""
+  return [prediction for head in heads for prediction in head(split, segment)]
 
 
 def scored(
@@ -31,7 +26,16 @@ def scored(
   segment: str,
   found: Sequence[Prediction],
 ) -> dict[str, Any]:
-  """Writes predictions and scores them from the file."""
+  """Writes `predictions/<corpus>-<split>-<segment>.jsonl` and scores them from the file.
+
+  Args:
+    config, workdir: of the run.
+    split, segment: what is predicted.
+    found: by all of its heads.
+
+  Returns:
+    An entry of `evals`.
+  """
   task, (corpus, name) = config['task'], corpora.parse(split.spec)
   path = predictions.file(workdir, corpus, name, segment)
   predictions.write(path, found)
@@ -88,7 +92,8 @@ def score_run(
   if config['task'] not in other.tasks:
     raise UserError(f'{corpus} has no labels for {config["task"]}; it has {", ".join(other.tasks)}')
   with run_dir.locked(workdir):
-    entry = score(run.trained(), workdir, other, segment or config['eval']['segment'])
+    segment = segment or config['eval']['segment']
+    entry = scored(config, workdir, other, segment, predicted(run.trained(), other, segment))
     entry |= shared_videos(result, other)
     entry['seen'] = has_seen(run, other)
     result = run_report.read(workdir)  # another may have added to it

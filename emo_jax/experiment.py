@@ -1,5 +1,6 @@
 """A run from config to report: train its heads, score the test splits, write tables and figures."""
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -14,6 +15,7 @@ from emo_jax import (
   evaluation,
   inference,
   members,
+  processes,
   provenance,
   run_dir,
   run_report,
@@ -27,6 +29,7 @@ from emo_jax.finished_runs import (
   trained_where,
 )
 from emo_jax.members import Member
+from emo_jax.predictions import Prediction
 from emo_jax.training_head import Fitted
 
 
@@ -51,7 +54,7 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
   for one, other in itertools.combinations(specs, 2):
     if corpora.overlap(one, other):
       _refuse_shared(one, other)
-  opened = {spec: corpora.open_split(spec, data_dir) for spec in specs}
+  opened = _opened(specs, data_dir)
   for other in list(opened.values())[1:]:
     corpora.require_mixable(opened[specs[0]].key, other)
   for one, other in itertools.combinations(opened.values(), 2):
@@ -61,8 +64,10 @@ def run(config: Mapping[str, Any], workdir: Path, trained_in: Path | None = None
     opened.get(names[part]) for part in ('train', 'folds', 'validation')
   )
   tests = [opened[spec] for spec in names['test']]
-  with run_dir.locked(workdir):
-    run_dir.claim(workdir, config, _used(config, names, opened))
+  with contextlib.ExitStack() as held:
+    processes.by_first(lambda: held.enter_context(run_dir.locked(workdir)))
+    used = _used(config, names, opened)
+    processes.by_first(lambda: run_dir.claim(workdir, config, used))
     if folded:
       return cross_validate(config, workdir, folded, training, trained_in)
     return finish(config, workdir, training, validation, tests, trained_in)
@@ -76,6 +81,15 @@ def is_finished(config: Mapping[str, Any], workdir: Path) -> bool:
   opened = {spec: corpora.open_split(spec, data_dir) for spec in _specs(names)}
   run_dir.claim(workdir, config, _used(config, names, opened))
   return True
+
+
+def _opened(specs: Sequence[str], data_dir: Path) -> dict[str, corpora.Split]:
+  def all_of_them():
+    return {spec: corpora.open_split(spec, data_dir) for spec in specs}
+
+  if processes.count() > 1:  # the first may have to build what is embedded
+    processes.by_first(lambda: all_of_them() and None)
+  return all_of_them()
 
 
 def _has_report(workdir: Path) -> bool:
@@ -154,8 +168,7 @@ def finish(
   else:
     fitted = [train.untrained(config, workdir, tests)]
   heads = heads or [Member('', config['seed'], tests[0], None)]
-  result = _result(config, workdir, heads, fitted, trained_in)
-  result |= dict(
+  facts = dict(
     trained_on=training.spec if training else '',
     learnt_specs=[split.spec for split in (training, validation) if training and split],
     training_videos=sorted(training.videos) if training else [],
@@ -164,10 +177,10 @@ def finish(
     selection_videos=sorted(validation.videos) if training and validation else [],
   )
   trained = _trained(config, heads, fitted)
-  for test in tests:
-    entry = evaluation.score(trained, workdir, test, config['eval']['segment'])
-    run_report.add(result, entry | evaluation.shared_videos(result, test))
-  return run_report.write(workdir, result, config['paper'])
+  found = [(test, evaluation.predicted(trained, test, config['eval']['segment'])) for test in tests]
+  return processes.by_first(
+    lambda: _reported(config, workdir, heads, fitted, trained_in, facts, found)
+  )
 
 
 def cross_validate(
@@ -190,9 +203,8 @@ def cross_validate(
     fitted = _fitted_in(trained_in, config, workdir)
   else:
     fitted = train.fit_all(config, workdir, heads)
-  result = _result(config, workdir, heads, fitted, trained_in)
   own = f'{corpus.spec} without the tested fold'
-  result |= dict(
+  facts = dict(
     folds=[dict(name=fold.name, signers=list(fold.signers)) for fold in folds],
     trained_on=f'{also.spec} and {own}' if also else own,
     learnt_specs=[corpus.spec, *([also.spec] if also else [])],
@@ -206,8 +218,25 @@ def cross_validate(
     for head, trained in zip(heads, _trained(config, heads, fitted), strict=True)
     for prediction in trained(head.test, config['eval']['segment'])
   ]
-  entry = evaluation.scored(config, workdir, corpus, config['eval']['segment'], found)
-  run_report.add(result, entry | evaluation.shared_videos(result, corpus))
+  return processes.by_first(
+    lambda: _reported(config, workdir, heads, fitted, trained_in, facts, [(corpus, found)])
+  )
+
+
+def _reported(
+  config: Mapping[str, Any],
+  workdir: Path,
+  heads: Sequence[Member],
+  fitted: Sequence[Fitted],
+  trained_in: Path | None,
+  facts: Mapping[str, Any],
+  found: Sequence[tuple[corpora.Split, list[Prediction]]],
+) -> dict[str, Any]:
+  """Writes the report of what was trained, with `facts` about it, and of what it predicted."""
+  result = _result(config, workdir, heads, fitted, trained_in) | facts
+  for split, predictions in found:
+    entry = evaluation.scored(config, workdir, split, config['eval']['segment'], predictions)
+    run_report.add(result, entry | evaluation.shared_videos(result, split))
   return run_report.write(workdir, result, config['paper'])
 
 

@@ -1,4 +1,5 @@
-"""A model's predictions for every clip of a split, each once, on any number of devices."""
+"""A model's predictions for every clip of a split, each once, on any number of devices and
+processes."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -9,12 +10,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emo_jax import coverage, input_pipeline, labels, metrics, parallel, preprocess
+from emo_jax import (
+  corpora,
+  coverage,
+  input_pipeline,
+  labels,
+  metrics,
+  parallel,
+  predictions,
+  preprocess,
+  processes,
+)
 from emo_jax.corpora import Split
-from emo_jax.input_pipeline import Recipe
 from emo_jax.models.ean import Model
 from emo_jax.models.static import StaticModel
 from emo_jax.predictions import Prediction
+from emo_jax.recipe import Recipe
+from emo_jax.survey import survey
 from emo_jax.video.clip import Clip
 
 
@@ -34,7 +46,16 @@ def build_model(config: Mapping[str, Any]) -> Model | StaticModel:
 
 
 def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = '') -> Recipe:
-  """How clips are prepared for `part` (`train` or `eval`) of a run."""
+  """How clips are prepared for `part` (`train` or `eval`) of a run.
+
+  Args:
+    config: of the run.
+    part: its batch size and segment.
+    devices: over how many a batch is split. Of several processes each evaluates its share of the
+      clips on its own, in its share of the batch size.
+    segment: instead of the part's.
+  """
+  alone = processes.count() if part == 'eval' else 1
   return Recipe(
     task=config['task'],
     # Runs of earlier versions had no limit.
@@ -43,7 +64,7 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
     no_face=config['no_face'],
     hand_frame=config.get('hand_frame', 'canonical'),
     temporal=config['temporal'],
-    batch_size=config[part]['batch_size'],
+    batch_size=-(-config[part]['batch_size'] // alone),
     devices=devices,
     seed=config['seed'],
   )
@@ -104,12 +125,13 @@ class Predictor:
       params: the model's, with a copy per device.
       split: the clips.
       how: how they are prepared.
-      frames: to which they are padded (emo_jax.input_pipeline.survey).
+      frames: to which they are padded (emo_jax.survey).
       temperature: see emo_jax.metrics.with_temperature.
       draw: number of the random segment.
     """
     names, found = labels.names(how.task), []
-    for examples, batch in input_pipeline.evaluation_batches(split, how, frames, draw):
+    own = corpora.own_share(split)
+    for examples, batch in input_pipeline.evaluation_batches(own, how, frames, draw):
       p = np.asarray(self._step(params, batch), np.float64).reshape(-1, len(names))
       p = p[batch['mask'].reshape(-1)]
       total = p.sum(-1, keepdims=True)
@@ -135,7 +157,8 @@ class Predictor:
             draw,
           )
         )
-    return found
+      processes.beat()
+    return predictions.of_all_processes(found)
 
 
 @functools.lru_cache(maxsize=2)
@@ -166,7 +189,7 @@ class Trained:
     Of a random segment they are repeated for each of `config.eval.draws`.
     """
     how = recipe(self.config, 'eval', len(self._devices), segment)
-    frames = input_pipeline.survey(split, how.task).frames
+    frames = survey(split, how.task).frames
     # Runs of earlier versions drew once.
     draws = self.config['eval'].get('draws', 1) if how.segment == 'random_2s' else 1
     return [

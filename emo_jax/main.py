@@ -1,4 +1,8 @@
-"""Trains: python -m emo_jax.main --config=configs/eanwh.py [--workdir=DIR] [--config.FIELD=X]."""
+"""Trains: python -m emo_jax.main --config=configs/eanwh.py [--workdir=DIR] [--config.FIELD=X].
+
+With --distributed it joins the other processes of a Slurm job, TPU pod slice, MPI job or Kubernetes
+JobSet (launch/README.md).
+"""
 
 import sys
 
@@ -7,18 +11,21 @@ from emo_jax import config_flags, errors
 
 def main(argv: list[str]) -> None:
   """Parses the flags, runs the experiment, prints its table and the paths of its figures."""
-  config, workdir = config_flags.parse(argv)
+  flags = config_flags.parse(argv)
 
   # After the flags: a misspelt one should not wait for JAX to start.
   import jax
 
-  from emo_jax import experiment, files, run_report
+  from emo_jax import experiment, files, processes, run_report
 
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
-  result = experiment.run(config, workdir)
-  print(run_report.summary(result, config['paper']))
-  for path in ('report.md', *result['figures'].values()):
-    print(workdir / path)
+  if flags.distributed:
+    processes.start(flags.peer_timeout_s)
+  with processes.together(flags.peer_timeout_s):
+    result = experiment.run(flags.config, flags.workdir)
+    print(run_report.summary(result, flags.config['paper']))
+    for path in ('report.md', *result['figures'].values()):
+      print(flags.workdir / path)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,8 @@
 
 Step functions are written for one device; `spread` runs them on all of them under `jax.pmap`, and
 inside `total` adds over devices. Batches carry a leading device axis, made by `device_count`
-consecutive groups of clips; states are copied to every device.
+consecutive groups of clips; states are copied to every device. Of several processes
+(emo_jax.processes) each holds what belongs to its own devices.
 """
 
 import os
@@ -12,23 +13,46 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from emo_jax import processes
 from emo_jax.errors import UserError
 
 AXIS = 'devices'
 
 
 def devices(count: int = 0) -> list[jax.Device]:
-  """The local devices to use: the first `count`, or all of them for 0.
+  """The devices of this process to use: the first `count`, or all of them for 0.
 
   Raises:
-    UserError: fewer devices are there, or several processes run (each would train alone).
+    UserError: fewer devices are there.
   """
-  if jax.process_count() > 1:
-    raise UserError('this run spans several processes, which is not supported: start one process')
   local = jax.local_devices()
   if not 0 <= count <= len(local):
     raise UserError(f'config.devices={count}, but there are {len(local)}; 0 means all of them')
   return local[: count or len(local)]
+
+
+def of_all_processes(own: list[jax.Device]) -> list[jax.Device]:
+  """The devices of all processes where each uses as many as this one does its `own`.
+
+  Raises:
+    UserError: another process has fewer.
+  """
+  by_process: dict[int, list[jax.Device]] = {}
+  for device in jax.devices():
+    by_process.setdefault(device.process_index, []).append(device)
+  fewest = min(len(each) for each in by_process.values())
+  if fewest < len(own):
+    raise UserError(
+      f'this process uses {len(own)} devices, but another has {fewest}: give --config.devices='
+      f'{fewest}'
+    )
+  return [d for process in sorted(by_process) for d in by_process[process][: len(own)]]
+
+
+def own_devices(number: int) -> slice:
+  """Which of so many devices of all processes are this one's."""
+  each = number // processes.count()
+  return slice(processes.index() * each, (processes.index() + 1) * each)
 
 
 def cores() -> int:
@@ -57,7 +81,8 @@ def describe() -> str:
 
 
 def spread(step: Callable, on: list[jax.Device], donate: tuple[int, ...] = ()) -> Callable:
-  """`step`, written for one device, on every device: each argument has a leading device axis."""
+  """`step`, written for one device, on every device: each argument has a leading device axis, of
+  this process' devices where `on` holds others' too."""
   return jax.pmap(step, axis_name=AXIS, devices=on, donate_argnums=donate)
 
 

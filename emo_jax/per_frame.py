@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from emo_jax import inference, input_pipeline, labels, metrics, parallel, preprocess
 from emo_jax.corpora import Split
+from emo_jax.survey import survey
 
 
 def over_frames(
@@ -82,8 +83,8 @@ class FramePredictor:
     example = input_pipeline.prepare(raw, how, epoch=0)
     if not example.length:
       return np.full((count, len(names)), 1 / len(names))
-    _, kept = preprocess.fill_faces(raw['face'], raw['face_present'], how.no_face)
-    frames = input_pipeline.survey(split, how.task).frames
+    kept = preprocess.kept_frames(raw['face_present'], how.no_face)
+    frames = survey(split, how.task).frames
     batch = input_pipeline.collate([example], how, frames)
     rows = np.asarray(parallel.first(self._step(self._params, batch)), np.float64)
     if how.temporal == 'windows':

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emo_jax import files, labels, metrics, run_dir
+from emo_jax import files, labels, metrics, processes, run_dir
 from emo_jax.errors import UserError
 
 
@@ -52,12 +52,27 @@ def write(path: Path, predictions: Sequence[Prediction]) -> None:
   """Writes one JSON object per line."""
   path.parent.mkdir(parents=True, exist_ok=True)
   with files.replacing(path) as partial:
-    partial.write_text(''.join(json.dumps(dataclasses.asdict(p)) + '\n' for p in predictions))
+    partial.write_text(''.join(_line(p) + '\n' for p in predictions))
 
 
 def read(path: Path) -> list[Prediction]:
   """Reads what `write` wrote."""
-  return [Prediction(**json.loads(line)) for line in path.read_text().splitlines()]
+  return _read(path.read_text().splitlines())
+
+
+def of_all_processes(own: Sequence[Prediction]) -> list[Prediction]:
+  """Those of every process, one process after the other."""
+  if processes.count() == 1:
+    return list(own)
+  return _read(processes.joined_lines([_line(p) for p in own]))
+
+
+def _line(prediction: Prediction) -> str:
+  return json.dumps(dataclasses.asdict(prediction))
+
+
+def _read(lines: Sequence[str]) -> list[Prediction]:
+  return [Prediction(**json.loads(line)) for line in lines]
 
 
 def arrays(predictions: Sequence[Prediction], task: str) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from emo_jax import processes
 from emo_jax.errors import Preempted
 
 
@@ -13,8 +14,12 @@ def watched() -> Iterator[Callable[[], bool]]:
   """Within it SIGTERM does not end the process; what it gives says whether one has come.
 
   More of them change nothing: a scheduler may send several. In another thread than the main one
-  nothing is watched.
+  nothing is watched. Of several processes it says so in all of them after the same number of calls,
+  whichever of them the signal came to.
   """
+  if processes.count() > 1:
+    yield processes.agreed_to_end()
+    return
   if threading.current_thread() is not threading.main_thread():
     yield lambda: False
     return

@@ -41,6 +41,20 @@ def cut_segment(
   return np.flatnonzero((time_s > end - SEGMENT_S + SLACK_S) & (time_s <= end))
 
 
+def most_frames(time_s: Float[np.ndarray, ' t']) -> int:
+  """The most frames that a segment of 2 s of the clip may have, wherever it is cut."""
+  if not len(time_s) or time_s[-1] - time_s[0] < SEGMENT_S:
+    return len(time_s)
+  before = np.searchsorted(time_s, time_s - SEGMENT_S + SLACK_S, side='right')
+  return int((np.arange(1, len(time_s) + 1) - before).max())
+
+
+def kept_frames(present: Bool[np.ndarray, ' t'], policy: str) -> Int[np.ndarray, ' s']:
+  """Which frames are kept by the policy for those without a face: see `fill_faces`."""
+  found = np.flatnonzero(present)
+  return found if policy == 'drop' or not len(found) else np.arange(len(present))
+
+
 def fill_faces(
   face: Float[np.ndarray, 't d'], present: Bool[np.ndarray, ' t'], policy: str
 ) -> tuple[Float[np.ndarray, 's d'], Int[np.ndarray, ' s']]:
@@ -50,16 +64,11 @@ def fill_faces(
   reference's scripts); `mask`: the frame stays and the model skips it, as Keras' Masking does. A
   clip without any face has no frame left under every policy.
   """
-  found = np.flatnonzero(present)
-  if not len(found):
-    return face[:0], found
-  if policy == 'drop':
-    return face[found], found
-  everything = np.arange(len(face))
-  if policy == 'mask':
-    return face, everything
-  held = np.maximum.accumulate(np.where(present, everything, found[0]))
-  return face[held], everything
+  kept = kept_frames(present, policy)
+  if policy == 'hold' and len(kept):
+    first = int(np.argmax(present))
+    return face[np.maximum.accumulate(np.where(present, kept, first))], kept
+  return face[kept], kept
 
 
 def hand_features(

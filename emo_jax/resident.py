@@ -4,7 +4,6 @@ A batch is that of `emo_jax.input_pipeline` without `streams` and `shown`, which
 the device: the same clips, in the same order, cut in the same way.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,31 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emo_jax import input_pipeline, preprocess
+from emo_jax import input_pipeline, processes
 from emo_jax.corpora import Split
-from emo_jax.input_pipeline import STREAM_WIDTHS, Batch, Recipe
+from emo_jax.input_pipeline import STREAM_WIDTHS, Batch
+from emo_jax.training_input import Steps
 
 DTYPES = ('float32', 'bfloat16')
-
-
-@dataclasses.dataclass(frozen=True)
-class Resident:
-  """Clips as a model sees them, frame after frame.
-
-  Attributes:
-    ids, label: of each clip.
-    first: [clips + 1] where its frames begin, and the end of the last one's.
-    sampled: [frames] which of its clip's sampled frames each is.
-    time_s: of each clip's sampled frames, by which random segments are cut.
-    arrays: streams by name [frames, width] and `shown` [frames], what the devices get.
-  """
-
-  ids: Sequence[str]
-  label: Sequence[int]
-  first: np.ndarray
-  sampled: np.ndarray
-  time_s: Sequence[np.ndarray]
-  arrays: dict[str, np.ndarray]
 
 
 def size(frames: int, inputs: Sequence[str], dtype: str) -> int:
@@ -45,59 +25,46 @@ def size(frames: int, inputs: Sequence[str], dtype: str) -> int:
   return frames * sum(STREAM_WIDTHS[name] for name in inputs) * jnp.dtype(dtype).itemsize
 
 
-def load(
-  split: Split, recipe: Recipe, keep: np.ndarray, inputs: Sequence[str], dtype: str
-) -> Resident:
-  """Reads the clips at indices `keep` once.
+def load(split: Split, steps: Steps, inputs: Sequence[str], dtype: str) -> dict[str, np.ndarray]:
+  """Reads the clips that are learnt from once; of several processes each reads its share.
+
+  Of random segments, which are cut anew every epoch, the whole clips are kept.
 
   Args:
-    split, keep: as of input_pipeline.training_batches.
-    recipe: a random segment is cut anew every epoch, other ones once.
+    split: the clips.
+    steps: of the run.
     inputs: streams that the model reads.
     dtype: in which they are stored, one of DTYPES.
+
+  Returns:
+    What the devices get, clip after clip as the model sees them: streams by name [frames, width]
+    and `shown` [frames].
   """
-  redrawn = recipe.segment == 'random_2s'
-  once = dataclasses.replace(recipe, segment='full') if redrawn else recipe
-  ids, label, first, sampled, time_s = [], [], [0], [], []
-  parts: dict[str, list[np.ndarray]] = {name: [] for name in (*inputs, 'shown')}
-  for index in keep:
-    raw = split.source[int(index)]
+  once = steps.spans.whole().recipe
+  parts: dict[str, list[np.ndarray]] = {
+    name: [np.zeros((0, STREAM_WIDTHS[name]), dtype)] for name in inputs
+  }
+  shown = [np.zeros(0, bool)]
+  for position in processes.own(len(steps.keep)):
+    raw = split.source[int(steps.keep[position])]
     example = input_pipeline.prepare(raw, once, epoch=0)
-    ids.append(example.id)
-    label.append(example.label)
-    first.append(first[-1] + example.length)
-    sampled.append(example.frames)
-    time_s += [raw['time_s']] if redrawn else []
     for name in inputs:
       parts[name].append(example.streams[name].astype(dtype))
-    parts['shown'].append(example.shown)
+    shown.append(example.shown)
   arrays = {name: np.concatenate(each) for name, each in parts.items()}
-  return Resident(ids, label, np.array(first), np.concatenate(sampled), time_s, arrays)
+  arrays['shown'] = np.concatenate(shown)
+  return {name: processes.joined(x) for name, x in arrays.items()}
 
 
-def batches(resident: Resident, recipe: Recipe) -> grain.DatasetIterator:
-  """As input_pipeline.training_batches, of the same clips; they say where features lie."""
+def batches(steps: Steps, first: int = 0) -> grain.DatasetIterator:
+  """As training_input.streamed, of the same clips; they say where features lie."""
+  begins = steps.spans.whole().first()
 
-  def span(position: int, epoch: int) -> tuple[int, int]:
-    first, end = resident.first[position : position + 2].tolist()
-    if not resident.time_s:
-      return first, end - first
-    chosen = input_pipeline.cut(resident.ids[position], resident.time_s[position], recipe, epoch)
-    # A segment's frames follow one another, also where some were left out for want of a face.
-    kept = np.flatnonzero(np.isin(resident.sampled[first:end], chosen))
-    return (first + int(kept[0]), len(kept)) if len(kept) else (first, 0)
+  def made_of(positions: list[int], epoch: int) -> Batch:
+    at = [begins[p] + steps.spans.offset(p, epoch) for p in positions]
+    return dict(first=steps.on_own_devices(np.array(at, np.int32)))
 
-  hashes = [preprocess.clip_hash(id_) for id_ in resident.ids]
-
-  def batch(positions: Sequence[int], epoch: int) -> Batch:
-    first, length = zip(*(span(p, epoch) for p in positions), strict=True)
-    found = input_pipeline.arranged(
-      length, [hashes[p] for p in positions], [resident.label[p] for p in positions], recipe
-    )
-    padded = np.pad(np.array(first, np.int32), (0, recipe.padded_size - len(first)))
-    return found | dict(first=recipe.split(padded))
-
-  return input_pipeline.shuffled_batches(len(resident.ids), recipe, batch)
+  return steps.iterator(first, made_of)
 
 
 def gathered(batch: dict[str, Any], arrays: dict[str, Any], frames: int, masked: bool) -> Batch:

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorboardX
-
 from emo_jax import files
 from emo_jax.errors import UserError
 
@@ -133,42 +131,3 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 def read_config(workdir: Path) -> dict[str, Any]:
   """The config of a run. Raises UserError if there is none."""
   return read_json(workdir / 'config.json', 'name the --workdir of a run')
-
-
-class MetricsLog:
-  """`metrics.jsonl`, one object per line, and the same as TensorBoard events.
-
-  A resumed run goes on where its checkpoint stood: later lines are dropped first, so that none is
-  there twice.
-  """
-
-  def __init__(self, workdir: Path, resume_step: int):
-    self._path = workdir / 'metrics.jsonl'
-    kept = [json.dumps(x) + '\n' for x in read_metrics(workdir) if x['step'] <= resume_step]
-    write_text(self._path, ''.join(kept))
-    self._events = tensorboardX.SummaryWriter(str(workdir), purge_step=resume_step + 1)
-
-  def write(self, step: int, **values: Any) -> None:
-    """Appends one line."""
-    with open(self._path, 'a') as f:
-      f.write(json.dumps(dict(step=step, **values)) + '\n')
-    self.events(step, **values)
-
-  def events(self, step: int, **values: Any) -> None:
-    """To TensorBoard only: what differs from run to run, like speed."""
-    for name, value in values.items():
-      if isinstance(value, int | float):
-        self._events.add_scalar(name, value, step)
-
-  def close(self) -> None:
-    self._events.close()
-
-
-def read_metrics(workdir: Path) -> list[dict[str, Any]]:
-  """The lines of `metrics.jsonl`; without the last one if a killed run left half of it."""
-  path = workdir / 'metrics.jsonl'
-  lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-  try:
-    return [json.loads(line) for line in lines if line.endswith('\n')]
-  except ValueError as error:
-    raise UserError(f'{path} is broken ({error}): delete it, or start in a new workdir') from error

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from emo_jax import coverage, figures, run_dir, weights
+from emo_jax import coverage, figures, metrics_log, run_dir, weights
 
 # ResNet-50 with its 512-d layer and static 7-way head, batch norm statistics included.
 BACKBONE_PARAMETERS = sum(math.prod(shape) for shape in weights.backbone_shapes().values())
@@ -239,7 +239,7 @@ def add(report: dict[str, Any], entry: dict[str, Any]) -> None:
 def write(workdir: Path, report: dict[str, Any], paper: PaperScores) -> dict[str, Any]:
   """Writes `report.md`, the figures and last `report.json`; returns its contents."""
   folders = run_dir.head_folders(workdir)
-  curves = [lines for folder in folders if (lines := run_dir.read_metrics(folder))]
+  curves = [lines for folder in folders if (lines := metrics_log.read(folder))]
   pictures = {}
   if curves:  # else it was trained in another workdir or not at all
     pictures['Training curves'] = figures.curves(workdir, curves, caveat(report))

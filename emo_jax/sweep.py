@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> None:
   parser.add_argument('--out', required=True, help='folder of the runs')
   parser.add_argument('--full', action='store_true', help='combine all values')
   arguments, rest = parser.parse_known_args(argv)
-  config, _ = config_flags.parse(['sweep', f'--config={arguments.config}', *rest])
+  config = config_flags.parse(['sweep', f'--config={arguments.config}', *rest]).config
   grid = config_flags.load_grid(arguments.config)
   given = {argument.split('=', 1)[0].lstrip('-').removeprefix('config.') for argument in rest}
   if varied := sorted(given & grid.keys()):

@@ -1,5 +1,6 @@
 """Training temporal heads on stored features, one after another or several at once."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from emo_jax import (
   inference,
   initial_weights,
   parallel,
+  processes,
 )
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
@@ -60,7 +62,7 @@ def fit_all(
   todo = list(members)
   while todo:
     # Heads that stand at different steps, after a kill, are not trained together.
-    stands = {m.name: _latest_step(m.folder(workdir)) for m in todo}
+    stands = processes.by_first(functools.partial(_stands, todo, workdir))
     group = [m for m in todo if stands[m.name] == stands[todo[0].name]][:at_once]
     heads = [Head(trainer.common, workdir, member, len(members)) for member in group]
     for head, fitted in zip(heads, trainer.fit(heads, after_step), strict=True):
@@ -82,13 +84,22 @@ def untrained(config: Mapping[str, Any], workdir: Path, tests: Sequence[corpora.
       'python -m emo_jax.convert'
     )
   params = initial_weights.params(config, inference.build_model(config), tests[0].key)
+  processes.by_first(lambda: _keep(params, workdir))
+  clips = dict(clips=0, usable=0, n_low_coverage=0, low_coverage={}, learnt_from=0)
+  clips |= dict(min_coverage=dict(config['min_coverage']), choice=config['train']['low_coverage'])
+  return Fitted(params, 0, 1.0, None, clips)
+
+
+def _keep(params: Any, workdir: Path) -> None:
   checkpoints = Checkpoints(workdir / 'checkpoints')
   if checkpoints.latest_step() is None:
     checkpoints.save(0, dict(best=dict(params=params)))
   checkpoints.close()
-  clips = dict(clips=0, usable=0, n_low_coverage=0, low_coverage={}, learnt_from=0)
-  clips |= dict(min_coverage=dict(config['min_coverage']), choice=config['train']['low_coverage'])
-  return Fitted(params, 0, 1.0, None, clips)
+
+
+def _stands(members: Sequence[Member], workdir: Path) -> dict[str, int]:
+  """The step of each head's newest checkpoint, by name."""
+  return {member.name: _latest_step(member.folder(workdir)) for member in members}
 
 
 def _latest_step(folder: Path) -> int:

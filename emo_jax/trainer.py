@@ -8,7 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from emo_jax import inference, input_pipeline, optimizers, parallel, preemption, train_step
+from emo_jax import (
+  inference,
+  input_pipeline,
+  optimizers,
+  parallel,
+  preemption,
+  processes,
+  train_step,
+)
 from emo_jax.errors import UserError
 from emo_jax.profiling import Trace
 from emo_jax.progress import Progress
@@ -63,11 +71,13 @@ class Trainer:
   """The programs that all heads of a run share."""
 
   def __init__(self, config: Mapping[str, Any], devices: list[jax.Device]):
+    """Takes the run's config and the devices of this process."""
     model = inference.build_model(config)
     optimizer = optimizers.optimizer(config['optim'], config['train']['freeze'])
     predict = inference.Predictor(model, config['eval']['aggregate'], devices)
     self.common = Common(config, devices, model, optimizer, predict)
     self._config, self._devices = config, devices
+    self._everywhere = parallel.of_all_processes(devices)
     self._step = train_step.train_step(
       model, optimizer, config['task'], config['train']['label_smoothing']
     )
@@ -79,8 +89,9 @@ class Trainer:
   def fit(self, heads: Sequence[Head], after_step: AfterStep) -> list[Fitted]:
     """Trains heads that stand at the same step."""
     frames = max(head.frames for head in heads)
-    resident = self._fits([head.feature_bytes for head in heads])
-    stands = {head.begin(frames, resident) for head in heads}
+    resident = processes.by_first(lambda: self._fits([head.feature_bytes for head in heads]))
+    stacked = len(heads) > 1 or self._at_once > 1
+    stands = {head.begin(frames, resident, stacked) for head in heads}
     if len(stands) > 1:  # a checkpoint of one was set aside
       for head in heads:
         head.close()
@@ -92,7 +103,8 @@ class Trainer:
     arrays = self._resident([head.take_features() for head in heads]) if resident else None
     run_steps = self._program(frames, len(heads) > 1, resident)
     given = _Given(heads)
-    trace = Trace(self._config['profile'], heads[0].folder / 'profile')
+    traced = self._config['profile'] if processes.is_first() else (0, 0)
+    trace = Trace(traced, heads[0].folder / 'profile')
     with preemption.watched() as asked_to_end, contextlib.closing(trace):
       while step < steps:
         many = min(self._at_once, _next_stop(self._config, heads, step) - step)
@@ -104,6 +116,7 @@ class Trainer:
         trace.after(step, state)
         state = self._look(heads, step, steps, state, progress)
         after_step(step, progress)
+        processes.beat()
         if asked_to_end() and step < steps:
           self._require_finite(heads, state)
           self._save(heads, step, state, [step <= head.steps for head in heads])
@@ -114,7 +127,7 @@ class Trainer:
 
   def _save(self, heads: Sequence[Head], step: int, state: State, which: Sequence[bool]) -> None:
     for i, head in enumerate(heads):
-      if which[i]:
+      if which[i] and processes.is_first():
         head.save(step, parallel.first(self._slice(state, i, heads)))
 
   def _require_finite(self, heads: Sequence[Head], state: State) -> None:
@@ -133,7 +146,7 @@ class Trainer:
 
       step = train_step.steps_of_several(step) if several else step
       step = train_step.steps_in_a_row(step) if self._at_once > 1 else step
-      self._programs[key] = parallel.spread(step, self._devices, donate=(0,))
+      self._programs[key] = parallel.spread(step, self._everywhere, donate=(0,))
     return self._programs[key]
 
   def _fits(self, feature_bytes: Sequence[int]) -> bool:

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from emo_jax import coverage, input_pipeline, labels
+from emo_jax import coverage, labels
 from emo_jax.errors import UserError
+from emo_jax.survey import Survey
 
 
 def choose(
-  config: Mapping[str, Any], survey: input_pipeline.Survey, spec: str
+  config: Mapping[str, Any], survey: Survey, spec: str
 ) -> tuple[np.ndarray, dict[str, Any]]:
   """Indices of the training split's clips that are learnt from, and how many there are of which.
 

@@ -16,20 +16,22 @@ from emo_jax import (
   coverage,
   inference,
   initial_weights,
-  input_pipeline,
   labels,
   metrics,
+  metrics_log,
   optimizers,
   parallel,
   predictions,
+  processes,
   resident,
-  run_dir,
   train_step,
   training_clips,
+  training_input,
 )
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
 from emo_jax.members import Member
+from emo_jax.survey import survey
 from emo_jax.train_step import NEVER, State
 
 
@@ -39,7 +41,7 @@ class Common:
 
   Attributes:
     config: of the run.
-    devices: that each step is spread over.
+    devices: of this process, that each step is spread over.
     model, optimizer: by the config.
     predict: compiled once for all of them.
   """
@@ -85,9 +87,9 @@ class Validation:
     self._aggregate = config['eval']['aggregate']
     segment = config['train']['segment']
     self._how = inference.recipe(config, 'eval', len(common.devices), segment)
-    survey = input_pipeline.survey(split, self._task)
-    self._frames = survey.frames
-    if config['select'] == 'best_val' and (survey.label == labels.UNKNOWN).all():
+    clips = survey(split, self._task)
+    self._frames = clips.frames
+    if config['select'] == 'best_val' and (clips.label == labels.UNKNOWN).all():
       raise UserError(
         f'no clip of {split.spec} has a label of {self._task} to select on: use another '
         'config.data.validation or --config.select=last'
@@ -115,11 +117,11 @@ class Head:
   def __init__(self, common: Common, workdir: Path, member: Member, members: int):
     own = {**common.config, 'seed': member.seed}
     self.member, self._config, self.folder = member, own, member.folder(workdir)
-    self.how = inference.recipe(own, 'train', len(common.devices))
-    survey = input_pipeline.survey(member.train, self.how.task)
-    self.keep, self.clips = training_clips.choose(own, survey, member.train.spec)
-    self.frames = survey.frames
-    frames = int(survey.length[self.keep].sum())
+    self.how = inference.recipe(own, 'train', len(common.devices) * processes.count())
+    self._survey = survey(member.train, self.how.task)
+    self.keep, self.clips = training_clips.choose(own, self._survey, member.train.spec)
+    self.frames = self._survey.frames
+    frames = int(self._survey.length[self.keep].sum())
     self.feature_bytes = resident.size(
       frames, own['model']['inputs'], own['train']['resident_dtype']
     )
@@ -137,36 +139,50 @@ class Head:
     rate = optimizers.schedule(own['optim'], self.steps)
     self.rates = np.asarray(jax.jit(rate)(np.arange(self.steps)), np.float32)
     self.weights = training_clips.class_weights(
-      survey.label[self.keep], len(labels.names(self.how.task)), own['train']['class_weights']
+      self._survey.label[self.keep], len(labels.names(self.how.task)), own['train']['class_weights']
     )
     self._validation = member.validation and Validation(own, member.validation, common)
     params = initial_weights.params(own, common.model, member.train.key)
     self.state = train_step.initial_state(params, common.optimizer)
     self._best = dict(params=params, score=np.float32(-1), step=np.int32(0))
-    self._checkpoints = Checkpoints(self.folder / 'checkpoints')
+    self._checkpoints = Checkpoints(self.folder / 'checkpoints') if processes.is_first() else None
 
-  def begin(self, frames: int, on_devices: bool) -> int:
+  def begin(self, frames: int, on_devices: bool, stacked: bool) -> int:
     """Restores what was kept; clips are padded to `frames`, and their features come with every
-    batch or lie on the devices (`take_features`). Returns the steps done."""
-    train, how = self.member.train, self.how
+    batch or lie on the devices (`take_features`). Returns the steps done.
+
+    Args:
+      frames: see above.
+      on_devices: see above.
+      stacked: are batches put together with others?
+    """
+    if processes.by_first(self._restore):
+      self.state, self._best = processes.of_first((self.state, self._best))
+    first = int(self.state.step)
+    self.log = metrics_log.MetricsLog()
+    processes.by_first(lambda: self._open_log(first))
+    steps = training_input.Steps(self._survey, self.keep, self.how, self.steps, stacked)
     if on_devices:
       wanted = self._config['model']['inputs'], self._config['train']['resident_dtype']
-      self._resident = resident.load(train, how, self.keep, *wanted)
-      self.batches = resident.batches(self._resident, how)
+      self._features = resident.load(self.member.train, steps, *wanted)
+      self.batches = resident.batches(steps, first)
     else:
-      self.batches = input_pipeline.training_batches(train, how, frames, self.keep)
-    restored = self._checkpoints.restore(dict(state=self.state, best=self._best), self.batches)
+      self.batches = training_input.streamed(self.member.train, steps, frames, first)
+    return first
+
+  def _restore(self) -> bool:
+    restored = self._checkpoints.restore(dict(state=self.state, best=self._best))
     if restored:
       self.state, self._best = restored['state'], restored['best']
       print(f'resuming at step {int(self.state.step)}', file=sys.stderr)
-    first = int(self.state.step)
-    self.log = run_dir.MetricsLog(self.folder, first)
-    return first
+    return bool(restored)
+
+  def _open_log(self, first: int) -> None:
+    self.log = metrics_log.open_log(self.folder, first, self._config)
 
   def take_features(self) -> dict[str, np.ndarray]:
     """What is to lie on the devices, which is forgotten here."""
-    taken = dict(self._resident.arrays)
-    self._resident.arrays.clear()
+    taken, self._features = self._features, {}
     return taken
 
   def settings(self, step: int) -> dict[str, Any]:
@@ -192,23 +208,24 @@ class Head:
       self._best = dict(params=parallel.first(params), score=value, step=np.int32(step))
 
   def save(self, step: int, state: State) -> None:
-    """Keeps a state on the host."""
-    self._checkpoints.save(step, dict(state=state, best=self._best), self.batches)
+    """Keeps a state on the host, which the first process alone has to give."""
+    self._checkpoints.save(step, dict(state=state, best=self._best))
 
   def require_finite(self, bad_step: int) -> None:
     """Raises UserError naming the first step whose loss was not finite."""
     if bad_step != NEVER:
-      self._checkpoints.close()
+      self.close()
       raise UserError(
         f'the loss is not finite at step {bad_step}; stopped (last checkpoint: '
-        f'{self._checkpoints.latest_step() or "none"}). Lower config.optim.learning_rate or look '
-        'at the features, and start in a new workdir'
+        f'{processes.by_first(lambda: self._checkpoints.latest_step()) or "none"}). Lower '
+        'config.optim.learning_rate or look at the features, and start in a new workdir'
       )
 
   def close(self) -> None:
     """Waits for what is being written and closes its files."""
     self.log.close()
-    self._checkpoints.close()
+    if self._checkpoints:
+      self._checkpoints.close()
 
   def end(self) -> Fitted:
     """Closes its files and fits the temperature."""

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Trains on the GPUs of one node under Slurm; preempted or out of time, it saves and is requeued.
+# Trains on the GPUs of one or more nodes under Slurm, a task per GPU; preempted or out of time, it saves and is requeued.
 # Change the #SBATCH lines to your site's, and CONFIG, DATA and RUN here or in the environment:
 #   DATA=/data/tfds RUN=/runs/eanwh sbatch launch/slurm.sh --config.seed=1
+# Do not bind GPUs to tasks (--gpus-per-task): each takes the one of its number on its node.
 #SBATCH --job-name=emo_jax
 #SBATCH --nodes=1
-#SBATCH --ntasks=1
-#SBATCH --gpus-per-node=1
+#SBATCH --ntasks-per-node=4
+#SBATCH --gpus-per-node=4
 #SBATCH --cpus-per-task=8
-#SBATCH --mem=32G
+#SBATCH --mem=64G
 #SBATCH --time=12:00:00
 #SBATCH --requeue
 #SBATCH --open-mode=append
@@ -16,10 +17,10 @@
 set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}"
 CONFIG="${CONFIG:-configs/eanwh.py}"
-RUN="${RUN:?name the folder of the run}"
+RUN="${RUN:?name the folder of the run, on a disk that every node sees}"
 DATA="${DATA:-}"
 
-srun python -m emo_jax.main --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" &
+srun python -m emo_jax.main --distributed --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" &
 training=$!
 interrupted=0
 trap 'interrupted=1; kill -TERM "$training"' TERM
@@ -31,9 +32,11 @@ if [ "$interrupted" -eq 1 ] && [ "$status" -eq 143 ]; then
   wait "$training" || status=$?
 fi
 
-# 75: saved, and to be started again.
-if [ "$status" -eq 75 ]; then
-  scontrol requeue "$SLURM_JOB_ID"
-  exit 0
-fi
-exit "$status"
+# 0: done; 2: a mistake that starting again does not mend; 75: saved, and to be started again.
+# Anything else: a process died or hung, which is tried three times.
+case "$status" in
+  0 | 2) exit "$status" ;;
+  75) ;;
+  *) [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ] || exit "$status" ;;
+esac
+scontrol requeue "$SLURM_JOB_ID"

@@ -17,7 +17,8 @@ def parse(*arguments):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
 def test_every_config_loads_and_makes_sense(path):
-  config, workdir = parse(f'--config={path}')
+  given = parse(f'--config={path}')
+  config, workdir = given.config, given.workdir
   assert config['name'] == path.stem
   assert workdir.parent == Path('runs') and workdir.name.startswith(path.stem)
   assert config['task'] in labels.TASKS
@@ -27,7 +28,7 @@ def test_every_config_loads_and_makes_sense(path):
 
 
 def test_ean_is_eanwh_without_hands():
-  ean, eanwh = (parse(f'--config=configs/{n}.py')[0] for n in ('ean', 'eanwh'))
+  ean, eanwh = (parse(f'--config=configs/{n}.py').config for n in ('ean', 'eanwh'))
   assert ean['model'].pop('inputs') == ('face',)
   assert eanwh['model'].pop('inputs') == ('face', 'hands')
   for config in (ean, eanwh):
@@ -36,17 +37,19 @@ def test_ean_is_eanwh_without_hands():
 
 
 def test_fields_are_overridden():
-  config, workdir = parse(
+  given = parse(
     '--config=configs/eanwh.py',
     '--workdir=here',
     '--config.optim.learning_rate=3e-4',
     '--config.train.batch_size=8',
     "--config.data.test=('ejsl:all', 'signsim:ejsl_like')",
   )
-  assert config['optim']['learning_rate'] == 3e-4
-  assert config['train']['batch_size'] == 8
-  assert config['data']['test'] == ('ejsl:all', 'signsim:ejsl_like')
-  assert workdir == Path('here')
+  assert given.config['optim']['learning_rate'] == 3e-4
+  assert given.config['train']['batch_size'] == 8
+  assert given.config['data']['test'] == ('ejsl:all', 'signsim:ejsl_like')
+  assert given.workdir == Path('here')
+  assert not given.distributed
+  assert parse('--config=configs/eanwh.py', '--distributed').distributed
 
 
 @pytest.mark.parametrize(

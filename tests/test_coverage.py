@@ -14,7 +14,6 @@ from emo_jax import (
   coverage,
   evaluate,
   experiment,
-  input_pipeline,
   predictions,
   run_report,
   train,
@@ -22,6 +21,7 @@ from emo_jax import (
 )
 from emo_jax.corpora import Split
 from emo_jax.errors import UserError, exit_status
+from emo_jax.survey import survey
 from emo_jax.video import clip as clip_lib
 from tests import toys
 from tfds_builders import clip_features
@@ -136,10 +136,10 @@ def test_by_default_marked_clips_are_learnt_from_as_if_there_were_no_limit(tmp_p
   assert said in capsys.readouterr().err
   assert len(low(with_poor_clips())) == 5
   assert fitted.clips['learnt_from'] == fitted.clips['usable'] == 44
-  survey = input_pipeline.survey(with_poor_clips(), 'emotion')
+  found = survey(with_poor_clips(), 'emotion')
   for limit in (0.0, 1.0):
     config = toys.config(min_coverage__face=limit)
-    assert training_clips.choose(config, survey, 'toy:train')[0].tolist() == [*range(44)]
+    assert training_clips.choose(config, found, 'toy:train')[0].tolist() == [*range(44)]
 
 
 def test_dropped_clips_are_as_if_they_were_not_there_after_a_kill_too(tmp_path, capsys):
@@ -272,11 +272,11 @@ def test_a_survey_of_a_stored_corpus_tells_what_its_examples_hold(tmp_path):
   builder = StoredToys(data_dir=tmp_path)
   builder.download_and_prepare()
   stored = Split('stored_toys:all', builder.as_data_source(split='all'), toys.KEY, ('emotion',))
-  survey = input_pipeline.survey(stored, 'emotion')
+  found = survey(stored, 'emotion')
   examples = list(stored.source)
-  assert survey.label.tolist() == [e['labels']['emotion'] for e in examples]
-  assert survey.has_face.tolist() == [e['face_present'].any() for e in examples]
-  assert survey.coverage['face'].tolist() == [e['face_present'].mean() for e in examples]
+  assert found.label.tolist() == [e['labels']['emotion'] for e in examples]
+  assert found.has_face.tolist() == [e['face_present'].any() for e in examples]
+  assert found.coverage['face'].tolist() == [e['face_present'].mean() for e in examples]
   hands = [(e['hand_score'] > 0).any(1).mean() for e in examples]
-  np.testing.assert_allclose(survey.coverage['hands'], hands)
-  assert survey.frames >= max(len(e['time_s']) for e in examples)
+  np.testing.assert_allclose(found.coverage['hands'], hands)
+  assert found.frames >= max(len(e['time_s']) for e in examples)

@@ -1,5 +1,6 @@
 """The launch scripts do what their headers say, with stand-ins for the programs they call."""
 
+import math
 import os
 import re
 import shutil
@@ -9,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from emo_jax import config_flags
 
 LAUNCH = Path(__file__).parents[1] / 'launch'
 SCRIPTS = sorted(LAUNCH.glob('*.sh'))
@@ -29,10 +33,12 @@ exit "$STATUS"
 def start(tmp_path):
   """start(script, status, *flags) -> a process; `status` is the run's, or `wait`."""
   programs = tmp_path / 'bin'
+  (tmp_path / 'emo_jax').mkdir()
   programs.mkdir()
   for name, text in {
     'python': RUN,
     'srun': '#!/usr/bin/env bash\nexec "$@"\n',
+    'gcloud': '#!/usr/bin/env bash\nlast="${*: -1:1}"\neval "${last#--command=}"\n',
     'scontrol': '#!/usr/bin/env bash\necho "scontrol $*" >> "$HERE/log"\n',
   }.items():
     (programs / name).write_text(text)
@@ -40,6 +46,7 @@ def start(tmp_path):
 
   def call(script, status, *flags):
     own = dict(HERE=str(tmp_path), STATUS=str(status), RUN='runs/x', SLURM_JOB_ID='17')
+    own |= dict(TPU='slice', ZONE='zone', REPO=str(tmp_path / 'emo_jax'))
     path = f'{programs}{os.pathsep}{os.environ["PATH"]}'
     environment = os.environ | own | dict(PATH=path, SLURM_SUBMIT_DIR=str(LAUNCH.parent))
     words = ['bash', str(LAUNCH / script), *flags]
@@ -69,7 +76,8 @@ def test_a_run_is_started_as_its_readme_says(start, tmp_path, script, monkeypatc
     pass
   assert process.returncode == 0
   flags = '--config=configs/eanwh.py --workdir=runs/x --config.data.dir=/data/tfds --config.seed=1'
-  assert log(tmp_path) == [f'-m emo_jax.main {flags}']
+  joins = '' if script == 'one_machine.sh' else '--distributed '
+  assert log(tmp_path) == [f'-m emo_jax.main {joins}{flags}']
 
 
 @pytest.mark.parametrize('script', [s.name for s in SCRIPTS])
@@ -88,14 +96,18 @@ def test_a_preempted_slurm_job_saves_and_is_requeued(start, tmp_path):
   assert log(tmp_path)[1:] == ['saved', 'scontrol requeue 17']
 
 
-def test_a_slurm_job_that_fails_otherwise_is_not_requeued(start, tmp_path):
-  with start('slurm.sh', 137) as process:
-    pass
-  assert process.returncode == 137 and len(log(tmp_path)) == 1
+def test_a_slurm_job_of_which_a_process_died_is_requeued_three_times(start, tmp_path, monkeypatch):
+  for restarts, status in (('0', 0), ('2', 0), ('3', 137)):
+    monkeypatch.setenv('SLURM_RESTART_COUNT', restarts)
+    with start('slurm.sh', 137) as process:
+      pass
+    assert process.returncode == status
+  assert log(tmp_path).count('scontrol requeue 17') == 2
 
 
-def test_one_machine_starts_a_run_that_died_up_to_three_times(start, tmp_path):
-  with start('one_machine.sh', 137) as process:
+@pytest.mark.parametrize('script', ['one_machine.sh', 'tpu_pod.sh'])
+def test_a_run_that_died_is_started_up_to_three_times(start, tmp_path, script):
+  with start(script, 137) as process:
     pass
   assert process.returncode == 137 and len(log(tmp_path)) == 3
 
@@ -104,3 +116,41 @@ def test_one_machine_leaves_a_run_that_was_asked_to_end(start, tmp_path):
   with start('one_machine.sh', 75) as process:
     pass
   assert process.returncode == 75 and len(log(tmp_path)) == 1
+
+
+def test_the_job_set_starts_what_the_readme_says_on_every_host():
+  (job_set,) = yaml.safe_load_all((LAUNCH / 'jobset.yaml').read_text())
+  assert (job_set['apiVersion'], job_set['kind']) == ('jobset.x-k8s.io/v1alpha2', 'JobSet')
+  (hosts,) = job_set['spec']['replicatedJobs']
+  job = hosts['template']['spec']
+  assert job['parallelism'] == job['completions'] and job['completionMode'] == 'Indexed'
+  pod = job['template']['spec']
+  (container,) = pod['containers']
+  # Kubernetes refuses what is none of these, and needs the last with a policy for failed pods.
+  assert set(job) <= {
+    'parallelism',
+    'completions',
+    'completionMode',
+    'backoffLimit',
+    'podFailurePolicy',
+    'template',
+  }
+  assert pod['restartPolicy'] == 'Never'
+  # All restart together; a mistake (status 2) ends them for good.
+  (rule,) = job['podFailurePolicy']['rules']
+  assert rule['action'] == 'FailJob' and rule['onExitCodes'] == dict(
+    containerName=container['name'], operator='In', values=[2]
+  )
+  assert job['backoffLimit'] == 0 and job_set['spec']['failurePolicy']['maxRestarts'] > 0
+  (for_good,) = job_set['spec']['failurePolicy']['rules']
+  assert for_good == dict(action='FailJobSet', onJobFailureReasons=['PodFailurePolicy'])
+  # A slice of 4 x 4 chips is four hosts of four.
+  chips = [int(n) for n in pod['nodeSelector']['cloud.google.com/gke-tpu-topology'].split('x')]
+  per_host = container['resources']['limits']['google.com/tpu']
+  assert math.prod(chips) == per_host * job['parallelism']
+  mounted = {mount['name'] for mount in container['volumeMounts']}
+  assert mounted == {volume['name'] for volume in pod['volumes']}
+  words = [*container['command'], *container['args']]
+  assert words[:3] == ['python', '-m', 'emo_jax.main']
+  flags = config_flags.parse(words[2:])
+  assert flags.distributed and str(flags.workdir).startswith('/shared/')

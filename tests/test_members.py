@@ -13,6 +13,7 @@ from emo_jax import (
   finished_runs,
   labels,
   members,
+  metrics_log,
   predictions,
   run_dir,
   train,
@@ -121,7 +122,7 @@ def test_heads_trained_at_once_are_those_trained_in_turn(tmp_path, devices):
   for one, three in zip(*map(leaves, found), strict=True):
     np.testing.assert_allclose(three, one, rtol=1e-4, atol=1e-5 * np.abs(one).max())
   for head in heads:
-    logs = [run_dir.read_metrics(head.folder(tmp_path / n)) for n in '13']
+    logs = [metrics_log.read(head.folder(tmp_path / n)) for n in '13']
     at = [{x['step']: x['loss'] for x in log if 'loss' in x} for log in logs]
     common = at[0].keys() & at[1].keys()
     assert max(common) == max(at[0]) == max(at[1])

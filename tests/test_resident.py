@@ -7,9 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from emo_jax import inference, input_pipeline, resident, train
+from emo_jax import inference, resident, train, training_input
 from emo_jax.errors import UserError
 from emo_jax.members import Member
+from emo_jax.survey import survey
 from tests import toys
 
 FRAMES = 32
@@ -28,15 +29,13 @@ def pairs(devices=1, count=7, **changes):
   split, config = gappy(), toys.config(**changes)
   how = inference.recipe(config, 'train', devices)
   keep, inputs = np.arange(44), config['model']['inputs']
-  loaded = resident.load(split, how, keep, inputs, 'float32')
-  streams = (
-    input_pipeline.training_batches(split, how, FRAMES, keep),
-    resident.batches(loaded, how),
-  )
+  steps = training_input.Steps(survey(split, 'emotion'), keep, how, 20, one_size=False)
+  arrays = resident.load(split, steps, inputs, 'float32')
+  streams = (training_input.streamed(split, steps, FRAMES), resident.batches(steps))
   for one, other in itertools.islice(zip(*streams, strict=True), count):
     for device in range(devices):
       a, b = (jax.tree.map(lambda x, d=device: x[d], x) for x in (one, other))
-      yield a, resident.gathered(b, loaded.arrays, FRAMES, how.no_face == 'mask')
+      yield a, resident.gathered(b, arrays, FRAMES, how.no_face == 'mask')
 
 
 @pytest.mark.parametrize('segment', ['full', 'random_2s', 'last_2s'])
@@ -169,11 +168,12 @@ def test_clips_without_a_frame_left_are_gathered(tmp_path):
   how = inference.recipe(
     toys.config(no_face='drop', train__segment='random_2s', train__batch_size=4), 'train', 1
   )
-  loaded = resident.load(split, how, np.arange(6), ('face',), 'float32')
+  steps = training_input.Steps(survey(split, 'emotion'), np.arange(6), how, 20, one_size=False)
+  arrays = resident.load(split, steps, ('face',), 'float32')
   lengths = set()
-  for batch in itertools.islice(resident.batches(loaded, how), 10):
+  for batch in itertools.islice(resident.batches(steps), 10):
     one = jax.tree.map(lambda x: x[0], batch)
-    found = resident.gathered(one, loaded.arrays, FRAMES, masked=False)
+    found = resident.gathered(one, arrays, FRAMES, masked=False)
     assert np.isfinite(found['streams']['face']).all()
     lengths |= set(one['length']['face'].tolist())
   assert {0, 1} <= lengths
@@ -182,7 +182,8 @@ def test_clips_without_a_frame_left_are_gathered(tmp_path):
 def test_its_size_is_what_the_devices_get():
   how = inference.recipe(toys.config(), 'train', 1)
   split = gappy()
+  steps = training_input.Steps(survey(split, 'emotion'), np.arange(44), how, 20, one_size=False)
   for dtype in resident.DTYPES:
-    loaded = resident.load(split, how, np.arange(44), ('face', 'hands'), dtype)
-    held = sum(loaded.arrays[name].nbytes for name in ('face', 'hands'))
-    assert held == resident.size(len(loaded.sampled), ('face', 'hands'), dtype)
+    arrays = resident.load(split, steps, ('face', 'hands'), dtype)
+    held = sum(arrays[name].nbytes for name in ('face', 'hands'))
+    assert held == resident.size(len(arrays['shown']), ('face', 'hands'), dtype)

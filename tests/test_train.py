@@ -202,3 +202,32 @@ def test_a_trace_of_some_steps_is_written(tmp_path, capsys):
   fit(tmp_path, toys.config(profile=(4, 5), train__total_steps=6))
   assert list((tmp_path / 'profile').rglob('*.xplane.pb'))
   assert f'a trace of the steps up to 5 is in {tmp_path}/profile' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    dict(),
+    dict(train__segment='random_2s', train__input='streamed'),
+    dict(train__steps_at_once=3),
+    dict(devices=3, train__batch_size=7, no_face='drop'),
+  ],
+)
+def test_nothing_is_compiled_after_the_first_epoch(tmp_path, changes):
+  """Batches need unlike numbers of rows, which change from epoch to epoch."""
+  lowered, at = [], {}
+  jax.monitoring.register_event_duration_secs_listener(
+    lambda name, s, **_: lowered.append(name) if name.endswith('mlir_module_duration') else None
+  )
+  config = toys.config(**dict(train__batch_size=4, train__total_steps=60) | changes)
+  batch = config['train']['batch_size']
+
+  def look(step, progress):
+    at[step] = len(lowered)
+
+  before = len(lowered)
+  train.fit(config, tmp_path, toys.split(), toys.split(20, 1, 'toy:validation'), look)
+  per_epoch = -(-44 // batch)
+  first = min(step for step in at if step >= per_epoch)
+  assert at[first] > before
+  assert set(at) > {first} and {n for step, n in at.items() if step >= first} == {at[first]}

@@ -120,18 +120,35 @@ class Selection(Sequence):
   """
 
   def __init__(self, pieces: Sequence[tuple[Sequence[dict[str, Any]], Sequence[int]]]):
-    self.pieces = list(pieces)
+    self.pieces = list(_plain(pieces))
     self._ends = list(itertools.accumulate(len(indices) for _, indices in self.pieces))
 
   def __len__(self) -> int:
     return self._ends[-1] if self._ends else 0
 
   def __getitem__(self, index: int) -> dict[str, Any]:
+    piece, at = self.place(index)
+    return self.pieces[piece][0][at]
+
+  def place(self, index: int) -> tuple[int, int]:
+    """In which of the pieces an example lies, and where in its source."""
     if not 0 <= index < len(self):
       raise IndexError(index)
-    at = bisect.bisect_right(self._ends, index)
-    source, indices = self.pieces[at]
-    return source[indices[index - (self._ends[at - 1] if at else 0)]]
+    piece = bisect.bisect_right(self._ends, index)
+    return piece, self.pieces[piece][1][index - (self._ends[piece - 1] if piece else 0)]
+
+
+def _plain(
+  pieces: Sequence[tuple[Sequence[dict[str, Any]], Sequence[int]]],
+) -> Iterator[tuple[Sequence[dict[str, Any]], Sequence[int]]]:
+  """Pieces of Selections as pieces of what these select from."""
+  for source, indices in pieces:
+    if not isinstance(source, Selection):
+      yield source, indices
+      continue
+    places = [source.place(i) for i in indices]
+    for number, group in itertools.groupby(places, key=lambda place: place[0]):
+      yield source.pieces[number][0], [at for _, at in group]
 
 
 class _Kept(Sequence):

@@ -19,7 +19,6 @@ from emo_jax import (
   config_flags,
   corpora,
   inference,
-  input_pipeline,
   labels,
   parallel,
   preprocess,
@@ -27,11 +26,13 @@ from emo_jax import (
   resident,
   train,
   training_clips,
+  training_input,
 )
 from emo_jax.bench import machine
 from emo_jax.errors import UserError
 from emo_jax.input_pipeline import STREAM_WIDTHS
 from emo_jax.progress import Progress
+from emo_jax.survey import survey
 
 _BATCHES = 32  # in an epoch of made-up clips
 _LOG_STEPS = 10
@@ -191,22 +192,24 @@ def measure_input(arguments: argparse.Namespace) -> dict[str, Any]:
   where, _ = corpora.locate(arguments.data_dir, arguments.corpus)
   split = corpora.open_split(arguments.corpus, where)
   how = inference.recipe(config, 'train', len(parallel.devices(arguments.devices)))
-  survey = input_pipeline.survey(split, how.task)
-  keep, _ = training_clips.choose(config, survey, split.spec)
-  streamed = input_pipeline.training_batches(split, how, survey.frames, keep)
-  rates = dict(streamed=_epochs(streamed, len(keep), arguments.batch))
+  clips = survey(split, how.task)
+  keep, _ = training_clips.choose(config, clips, split.spec)
+  steps = training_input.Steps(clips, keep, how, 1, one_size=False)
+  rates = dict(
+    streamed=_epochs(training_input.streamed(split, steps, clips.frames), len(keep), how.batch_size)
+  )
   began = time.perf_counter()
   inputs = config['model']['inputs']
-  loaded = resident.load(split, how, keep, inputs, config['train']['resident_dtype'])
+  arrays = resident.load(split, steps, inputs, config['train']['resident_dtype'])
   load_s = time.perf_counter() - began
-  rates['resident'] = _epochs(resident.batches(loaded, how), len(keep), arguments.batch)
+  rates['resident'] = _epochs(resident.batches(steps), len(keep), how.batch_size)
   return dict(
     corpus=split.spec,
     clips=len(keep),
     batch=arguments.batch,
     clips_per_s=rates,
     load_s=round(load_s, 2),
-    resident_mb=round(sum(x.nbytes for x in loaded.arrays.values()) / 1e6, 1),
+    resident_mb=round(sum(x.nbytes for x in arrays.values()) / 1e6, 1),
     peak_rss_mb=machine.peak_memory_mb(),
   )
 

@@ -21,7 +21,8 @@ from jaxtyping import Array, Bool, Float, Int
 from emo_jax import inference, input_pipeline, labels, parallel, preprocess, signing
 from emo_jax.corpora import Split
 from emo_jax.errors import UserError
-from emo_jax.input_pipeline import Recipe
+from emo_jax.recipe import Recipe
+from emo_jax.survey import survey
 from emo_jax.video.clip import FIELDS, Clip
 from tfds_builders import stored
 
@@ -226,7 +227,7 @@ class Explainer:
     names = labels.names(how.task)
     empty = parallel.replicate(dict(empty), self._devices)
     raws = stored.parts(split.source, ('id', *_TIMED))
-    frames = input_pipeline.survey(split, how.task).frames
+    frames = survey(split, how.task).frames
     for examples, batch in input_pipeline.evaluation_batches(split, how, frames):
       found = self._step(self._params, batch, empty)
       rows = jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), found)

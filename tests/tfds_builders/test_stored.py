@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_jax import corpora, input_pipeline
+from emo_jax import corpora, training_input
 from emo_jax.errors import UserError, exit_status
+from emo_jax.recipe import Recipe
+from emo_jax.survey import survey
 from tests import toys
 from tests.tfds_builders import made
 from tfds_builders import build, describe, stored
@@ -117,7 +119,7 @@ def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys, monkeyp
   require_line(str(error.value), path)
   assert [split.source[i]['signer'] for i in (0, 1, 3, 4)] == [b'b', b'b', b'a', b'a']
   with pytest.raises(UserError, match='is damaged'):
-    input_pipeline.survey(split, 'emotion')
+    survey(split, 'emotion')
   assert exit_status(describe.main, ['ejsl', f'--data_dir={data}']) == 2
   out, err = capsys.readouterr()
   assert not out
@@ -127,9 +129,10 @@ def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys, monkeyp
 def test_training_batches_pass_the_line_on(data, monkeypatch):
   monkeypatch.setattr(stored, 'KEPT_BYTES', 0)  # as above
   split = corpora.open_split('ejsl:a', data)
+  recipe = Recipe('emotion', {}, 'full', 'hold', 'canonical', 'windows', 4, 1, 0)
+  steps = training_input.Steps(survey(split, 'emotion'), np.arange(3), recipe, 1, one_size=False)
   flip(file_of(data, 'a'))
-  recipe = input_pipeline.Recipe('emotion', {}, 'full', 'hold', 'canonical', 'windows', 4, 1, 0)
-  batches = input_pipeline.training_batches(split, recipe, 64, np.arange(3))
+  batches = training_input.streamed(split, steps, 64)
   with pytest.raises(UserError, match='is damaged'):
     next(batches)
 

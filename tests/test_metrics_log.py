@@ -1,0 +1,91 @@
+"""What trackers are told; `metrics.jsonl` and TensorBoard are seen by the tests of training."""
+
+import json
+import sys
+import types
+
+import pytest
+
+from emo_jax import train
+from emo_jax.errors import UserError
+from tests import toys
+
+
+def fit(workdir, tracker, after_step=lambda step, progress: None):
+  config = toys.config(tracker=tracker, temporal='sequence')
+  train.fit(config, workdir, toys.split(), toys.split(20, 1, 'toy:validation'), after_step)
+
+
+def killed_and_resumed(workdir, tracker):
+  def kill(step, _):
+    if step > 10:
+      raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    fit(workdir, tracker, kill)
+  fit(workdir, tracker)
+
+
+def losses_of_log(workdir):
+  lines = map(json.loads, (workdir / 'metrics.jsonl').read_text().splitlines())
+  return {line['step']: line['loss'] for line in lines if 'loss' in line}
+
+
+def test_weights_and_biases_goes_on_with_the_same_run(tmp_path, monkeypatch):
+  runs, logged = [], {}
+
+  class Run:
+    def log(self, values, step):
+      logged.setdefault(step, {}).update(values)
+
+    def finish(self):
+      runs[-1]['finished'] = True
+
+  def init(**options):
+    runs.append(options)
+    return Run()
+
+  monkeypatch.setitem(sys.modules, 'wandb', types.SimpleNamespace(init=init))
+  killed_and_resumed(tmp_path, 'wandb')
+  first, second = runs
+  assert first['id'] == second['id'] and second['resume'] == 'allow' and second['finished']
+  assert first['config']['optim.name'] == 'adamw'
+  assert {s: v['loss'] for s, v in logged.items() if 'loss' in v} == losses_of_log(tmp_path)
+  assert any('clips_per_s' in v for v in logged.values())
+
+
+def test_mlflow_goes_on_with_the_same_run(tmp_path, monkeypatch):
+  made, logged, ended = [], {}, []
+
+  class Client:
+    def get_experiment_by_name(self, name):
+      return types.SimpleNamespace(experiment_id='7') if made else None
+
+    def create_experiment(self, name):
+      return '7'
+
+    def create_run(self, experiment, run_name):
+      made.append((experiment, run_name))
+      return types.SimpleNamespace(info=types.SimpleNamespace(run_id='abc'))
+
+    def log_param(self, run, name, value):
+      assert run == 'abc' and len(value) <= 500
+
+    def log_metric(self, run, name, value, step):
+      assert run == 'abc'
+      logged[name, step] = value
+
+    def set_terminated(self, run):
+      ended.append(run)
+
+  monkeypatch.setitem(sys.modules, 'mlflow', types.SimpleNamespace(MlflowClient=Client))
+  killed_and_resumed(tmp_path, 'mlflow')
+  assert len(made) == 1 and ended[-1] == 'abc'
+  assert {s: v for (name, s), v in logged.items() if name == 'loss'} == losses_of_log(tmp_path)
+
+
+@pytest.mark.parametrize('tracker', ['wandb', 'mlflow'])
+def test_a_tracker_that_is_not_installed_is_a_line(tmp_path, tracker, monkeypatch):
+  monkeypatch.setitem(sys.modules, tracker, None)
+  with pytest.raises(UserError, match=rf"pip install -e '\.\[{tracker}\]'"):
+    fit(tmp_path, tracker)
