@@ -25,7 +25,10 @@ def get_config():
   config.devices = 0  # 0: all local ones
 
   # kind: or 'static', the backbone's own class layer without a temporal head.
-  config.model = dict(kind='lstm', inputs=('face', 'hands'), hidden=(512, 256), dropout=0.2)
+  # lstm: 'float32', 'bfloat16' products or 'cudnn'; 'auto': bfloat16 on an accelerator.
+  config.model = dict(
+    kind='lstm', inputs=('face', 'hands'), hidden=(512, 256), dropout=0.2, lstm='auto'
+  )
   config.temporal = 'windows'  # or 'sequence'
   config.no_face = 'hold'  # or 'drop' (the reference), 'mask'
   config.hand_frame = 'canonical'  # or 'wrist', without the rotation

@@ -6,10 +6,12 @@ from typing import Any
 
 from emo_jax import coverage, input_pipeline, labels, metrics_log, preprocess, resident
 from emo_jax.errors import UserError, require
+from emo_jax.models import lstm
 
 _CHOICES = {
   'temporal': ('windows', 'sequence'),
   'model.kind': ('lstm', 'static'),
+  'model.lstm': ('auto', *lstm.WAYS),
   'hand_frame': preprocess.HAND_FRAMES,
   'hand_start': ('zero', 'fresh'),
   'folds.validation': ('none', 'next'),

@@ -22,6 +22,7 @@ from emo_jax import (
   processes,
 )
 from emo_jax.corpora import Split
+from emo_jax.models import lstm
 from emo_jax.models.ean import Model
 from emo_jax.models.static import StaticModel
 from emo_jax.predictions import Prediction
@@ -42,6 +43,8 @@ def build_model(config: Mapping[str, Any]) -> Model | StaticModel:
     hidden=tuple(wanted['hidden']),
     dropout=wanted['dropout'],
     window=window,
+    # Runs of earlier versions had no choice.
+    lstm=lstm.choose(wanted.get('lstm', 'auto'), parallel.platform()),
   )
 
 

@@ -88,6 +88,8 @@ class Trainer:
 
   def fit(self, heads: Sequence[Head], after_step: AfterStep) -> list[Fitted]:
     """Trains heads that stand at the same step."""
+    if len(heads) > 1 and self._config['model']['lstm'] == 'cudnn':
+      raise UserError('cuDNN trains one head at a time: give --config.heads_at_once=1')
     frames = max(head.frames for head in heads)
     resident = processes.by_first(lambda: self._fits([head.feature_bytes for head in heads]))
     stacked = len(heads) > 1 or self._at_once > 1

@@ -1,8 +1,12 @@
 import json
 import sys
 
+import jax
 import pytest
 
+from configs import eanwh
+from emo_jax import inference, input_pipeline
+from emo_jax.bench import scaling, training
 from emo_jax.bench.__main__ import main
 from emo_jax.errors import exit_status
 from tests.tfds_builders import made
@@ -124,3 +128,37 @@ def test_the_way_in_of_stored_clips(run, tmp_path):
 def test_shapes_that_no_model_has_end_in_a_line(run):
   status, _, stderr = run('train', '--features=100')
   assert status == 2 and 'a frame has 512 (face), 596 (face and hands)' in stderr[-1]
+
+
+def test_a_pod_on_paper_is_products_and_an_all_reduce():
+  config = eanwh.get_config().to_dict()
+  widths = input_pipeline.STREAM_WIDTHS
+  shapes = jax.eval_shape(
+    lambda: inference.initial_params(inference.build_model(config), 0, widths)
+  )
+  assert training.parameters(config) == sum(x.size for x in jax.tree.leaves(shapes))
+  alone = scaling.pod_clips_per_s(1, True, 1e13, 1e10)
+  flops = training.flops_of_clip(config | dict(temporal='sequence'), 22)
+  assert alone == pytest.approx(1e13 / flops)
+  # Links that take no time leave the hops; slow ones leave the bytes, twice those of the gradients.
+  fast = [scaling.pod_clips_per_s(n, False, 1e13, 1e30) for n in (1, 4)]
+  assert 3.99 * fast[0] < fast[1] < 4 * fast[0]
+  slow = scaling.pod_clips_per_s(256, True, 1e30, 1e6)
+  sent_s = 2 * 255 / 256 * 4 * training.parameters(config) / 1e6
+  assert slow == pytest.approx(1024 / sent_s, rel=1e-3)
+
+
+def test_scaling_is_drawn(run, tmp_path, monkeypatch):
+  asked = []
+
+  def measured(arguments, **shape):
+    asked.append(shape)
+    return 100.0 * shape['batch'] / shape['frames']
+
+  monkeypatch.setattr(scaling, '_run', measured)
+  path = tmp_path / 'scaling.png'
+  status, found, _ = run('scaling', f'--out={path}')
+  assert status == 0 and found['figure'] == str(path)
+  assert found['clips_per_s']['devices'] == dict.fromkeys('1248', 1280.0)
+  assert {shape['devices'] for shape in asked} == {1, 2, 4, 8}
+  assert path.read_bytes().startswith(b'\x89PNG')

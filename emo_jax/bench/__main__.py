@@ -5,26 +5,30 @@
   python -m emo_jax.bench precision VIDEO... --checkpoint=WORKDIR
   python -m emo_jax.bench train [--batch=128 --frames=10 --features=596] [--peer=COMMAND]
   python -m emo_jax.bench input [--corpus=signsim:nonsigners+weak]
+  python -m emo_jax.bench scaling [--out=scaling.png]
 
 Each prints one line of JSON. `extract` takes videos through all stages; `--peer` is a command that
 gets the same videos and ends with a line of JSON that holds `sampled_frames_per_s`. `embed` runs
 the face backbone alone, beside PyTorch's where it is installed. `precision` says what bfloat16 does
 to the features of videos and to what a finished run says of them. `train` is the training loop of a
 config on made-up clips; its peer gets --batch, --frames and --features and ends with `clips_per_s`.
-`input` is the way in of stored clips alone. Contenders take turns, so that what else the machine
-does falls on all of them; figures are medians.
+`input` is the way in of stored clips alone. `scaling` draws clips per second over batches, frames
+and simulated devices, and what a pod would give on paper. Contenders take turns, so that what else
+the machine does falls on all of them; figures are medians.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 
 from emo_jax import files
-from emo_jax.bench import backbone, extraction, machine, training
+from emo_jax.bench import backbone, extraction, machine, scaling, training
 from emo_jax.errors import ArgumentParser, UserError, exit_status
+from emo_jax.models import lstm
 from emo_jax.video import extractor, following, hand_model, sampling
 
 _BENCHES = dict(
@@ -33,6 +37,7 @@ _BENCHES = dict(
   precision=extraction.precision,
   train=training.measure_training,
   input=training.measure_input,
+  scaling=scaling.measure_scaling,
 )
 
 
@@ -67,16 +72,24 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   for each in (learning, way_in):
     each.add_argument('--config', default='configs/eanwh.py', metavar='FILE')
     each.add_argument('--devices', type=int, default=0, help='of this process (0: all)')
+  growing = parsers.add_parser('scaling', help='training over batches, frames and devices')
+  growing.add_argument('--config', default='configs/eanwh.py', metavar='FILE')
+  growing.add_argument('--out', type=Path, default=Path('scaling.png'), metavar='PNG')
+  growing.add_argument('--seconds', type=float, default=4.0, help='of a run, after compiling')
+  growing.add_argument('--chip_tflops', type=float, default=197, help='of a device (TPU v5e)')
+  growing.add_argument('--chip_share', type=float, default=0.1, help='of it, that is reached')
+  growing.add_argument('--link_gbs', type=float, default=50, help='GB/s from device to device')
   learning.add_argument('--batch', type=int, default=128)
   learning.add_argument('--frames', type=int, default=10, help='of a clip')
   learning.add_argument('--features', type=int, default=596, help='of a frame: 512 or 596')
   learning.add_argument('--seconds', type=float, default=10.0, help='of a run, after compiling')
   learning.add_argument('--input', choices=('auto', 'resident', 'streamed'), default='auto')
+  learning.add_argument('--lstm', choices=('auto', *lstm.WAYS), default='auto')
   learning.add_argument('--peer', help='command that trains at the same shapes and prints JSON')
   way_in.add_argument('--corpus', default='signsim:nonsigners+weak', metavar='SPEC')
   way_in.add_argument('--data_dir', default='', help="where it lies; default: TFDS's")
   way_in.add_argument('--batch', type=int, default=32)
-  for each in (whole, alone, learning):
+  for each in (whole, alone, learning, growing):
     each.add_argument('--repeat', type=int, default=3, help='runs, of which the median counts')
   arguments = parser.parse_args(argv)
   for name, least in (('repeat', 1), ('batch', 1), ('frames', 1), ('readers', 0), ('seconds', 0)):

@@ -56,7 +56,7 @@ def measure_training(arguments: argparse.Namespace) -> dict[str, Any]:
       peers.append(machine.peer(arguments.peer, shape, 'clips_per_s'))
       machine.say(f'run {number + 1}: {peers[-1]:,.0f} clips/s by the peer')
   rate = statistics.median(one['clips_per_s'] for one in ours)
-  flops, product = rate * _flops_of_clip(config, arguments.frames), _product_flops()
+  flops, product = rate * flops_of_clip(config, arguments.frames), _product_flops()
   measured = dict(
     batch=arguments.batch,
     frames=arguments.frames,
@@ -73,6 +73,7 @@ def measure_training(arguments: argparse.Namespace) -> dict[str, Any]:
     first_step_s=ours[0]['first_step_s'],
     peak_rss_mb=machine.peak_memory_mb(),
     input=config['train']['input'],
+    lstm=inference.build_model(config).lstm,
   )
   if peers:
     theirs = statistics.median(peers)
@@ -87,7 +88,7 @@ def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     known = ', '.join(f'{n} ({" and ".join(names)})' for n, names in INPUTS.items())
     raise UserError(f'--features is {arguments.features}; a frame has {known}')
   config = config_flags.load_config(arguments.config).to_dict()
-  config['model'] |= dict(inputs=INPUTS[arguments.features])
+  config['model'] |= dict(inputs=INPUTS[arguments.features], lstm=arguments.lstm)
   config |= dict(
     temporal='windows' if arguments.frames <= preprocess.WINDOW else 'sequence',
     devices=arguments.devices,
@@ -164,13 +165,22 @@ def _trained(config: dict[str, Any], split: corpora.Split, seconds: float) -> di
   )
 
 
-def _flops_of_clip(config: dict[str, Any], frames: int) -> float:
+def flops_of_clip(config: dict[str, Any], frames: int) -> float:
   """Of the matrix products in training on a clip: forward, and twice as many backward."""
   inputs = sum(STREAM_WIDTHS[name] for name in config['model']['inputs'])
   first, second = config['model']['hidden']
   per_frame = 4 * (inputs * first + first**2 + first * second + second**2)
   shown = preprocess.WINDOW if config['temporal'] == 'windows' else frames
-  return 6.0 * (shown * per_frame + second * len(labels.names(config['task'])))
+  return 6.0 * (shown * per_frame + second * len(labels.EMOTIONS))
+
+
+def parameters(config: dict[str, Any]) -> int:
+  """Of the head: what an all-reduce adds over devices."""
+  inputs = sum(STREAM_WIDTHS[name] for name in config['model']['inputs'])
+  first, second = config['model']['hidden']
+  layers = [(inputs, first), (first, second)]
+  classes = len(labels.EMOTIONS)
+  return sum(4 * n * (m + n + 1) for m, n in layers) + classes * (second + 1)
 
 
 def _product_flops() -> float:

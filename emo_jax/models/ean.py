@@ -34,6 +34,7 @@ class Model(nn.Module):
     inputs: names of the streams, in the order of concatenation.
     hidden: units of the two LSTM layers.
     dropout: rate after each LSTM layer, at training only.
+    lstm: how the layers are computed (emo_jax.models.lstm.WAYS).
     window: frames per row; a row that runs over its clip's end repeats the last frame
       (EMO-AffectNet's sequences). None: a row is a whole clip.
   """
@@ -43,6 +44,7 @@ class Model(nn.Module):
   hidden: tuple[int, int] = (512, 256)
   dropout: float = 0.2
   window: int | None = 10
+  lstm: str = 'float32'
 
   @nn.compact
   def __call__(self, batch: Batch, train: bool = False, per_frame: bool = False):
@@ -81,7 +83,7 @@ class Model(nn.Module):
         lambda clip_id, at: jax.random.fold_in(jax.random.fold_in(draw, clip_id), at)
       )(batch['id'][clip], start)
     for layer, units in enumerate(self.hidden, start=1):
-      x = LSTM(units, name=f'lstm{layer}')(x)
+      x = LSTM(units, self.lstm, name=f'lstm{layer}')(x)
       if layer == len(self.hidden) and not per_frame:
         x = x[jnp.arange(x.shape[0]), last]
       if train:

@@ -5,9 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import rnn
 from jax.test_util import check_grads
 
-from emo_jax.models.lstm import LSTM
+from emo_jax.errors import UserError
+from emo_jax.models.lstm import LSTM, choose
 
 SHAPES = [(1, 1, 3, 4), (5, 7, 3, 4), (2, 30, 20, 16)]  # rows, frames, features, units
 
@@ -39,6 +41,49 @@ def test_it_starts_computes_and_learns_as_flaxs(shape):
 
   (one, other) = found(ours), found(theirs)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5), one, other)
+
+
+def reference_of_cudnn(x, h, c, weights, lengths, features, units, layers, dropout, both):
+  """JAX's own reference of its cuDNN layer, which takes the same weights, packed alike."""
+  unpacked = rnn.unpack_lstm_weights(weights, features, units, layers, both)
+  return rnn.lstm_ref(x, h, c, *unpacked, lengths, features, units, layers, dropout, both)
+
+
+@pytest.mark.parametrize('way', ['bfloat16', 'cudnn'])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_every_way_computes_and_learns_the_same(shape, way, monkeypatch):
+  monkeypatch.setattr(rnn, 'lstm', reference_of_cudnn)
+  rows, frames, features, units = shape
+  x, wanted = drawn((rows, frames, features)), drawn((rows, frames, units), 1)
+  start = LSTM(units).init(jax.random.key(3), x)
+  start = jax.tree.map(lambda p: p + 0.5 * drawn(p.shape, 2), start)
+
+  def found(way):
+    def loss(params, x):
+      y = LSTM(units, way).apply(params, x)
+      return (y * wanted).sum(), y
+
+    return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(start, x)
+
+  (one, other) = found('float32'), found(way)
+  # A product of numbers with 8 bits is off by 2^-9 of its size; long recurrences add that up.
+  off = 1e-4 if way == 'cudnn' else 0.03
+  for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+    assert b.dtype == jnp.float32
+    np.testing.assert_allclose(b, a, rtol=off, atol=off * max(1, np.abs(a).max()))
+  same = [np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True)]
+  assert not all(same)
+
+
+def test_one_function_chooses():
+  assert [choose('auto', platform) for platform in ('cpu', 'gpu', 'tpu')] == [
+    'float32',
+    'bfloat16',
+    'bfloat16',
+  ]
+  assert choose('cudnn', 'gpu') == 'cudnn' and choose('float32', 'tpu') == 'float32'
+  with pytest.raises(UserError, match='needs an NVIDIA GPU'):
+    choose('cudnn', 'tpu')
 
 
 def test_gradients_are_those_of_differences():
