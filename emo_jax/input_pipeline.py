@@ -74,10 +74,10 @@ def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
 
 def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Clip, start and weight of every row of one device's clips."""
-  if temporal == 'sequence':
-    starts = [np.zeros(min(n, 1), np.int64) for n in lengths.tolist()]
-  else:
-    starts = [preprocess.window_starts(n) for n in lengths.tolist()]
+  if temporal == 'sequence':  # longest first, so that a model may leave out what the others lack
+    clip = np.argsort(-lengths, kind='stable')[: (lengths > 0).sum()]
+    return clip, np.zeros(len(clip), np.int64), np.ones(len(clip))
+  starts = [preprocess.window_starts(n) for n in lengths.tolist()]
   counts = [len(s) for s in starts]
   clip = np.repeat(np.arange(len(lengths)), counts)
   weight = np.repeat([1 / max(c, 1) for c in counts], counts)

@@ -98,10 +98,9 @@ class Spans:
     seen = self.seen(i, epoch) if self._redrawn else ()
     return int(np.searchsorted(self._kept(i), seen[0])) if len(seen) else 0
 
-  def rows(self) -> np.ndarray:
-    """[N] the most sequences of the model that each clip is cut into in any epoch."""
-    most = [self._most(i) for i in range(len(self._survey.label))]
-    return np.array([self.recipe.rows(length) for length in most])
+  def most(self) -> np.ndarray:
+    """[N] the most frames of each clip in any epoch."""
+    return np.array([self._most(i) for i in range(len(self._survey.label))])
 
   def _most(self, i: int) -> int:
     if not self._redrawn:

@@ -57,9 +57,13 @@ def weighted_loss(
 
 
 def train_step(
-  model: Model, optimizer: optax.GradientTransformation, task: str, smoothing: float
+  model: Model,
+  optimizer: optax.GradientTransformation,
+  task: str,
+  smoothing: float,
+  groups: tuple[tuple[int, int], ...] = (),
 ) -> Callable[[State, dict[str, Any], dict[str, Any]], State]:
-  """The step (state, batch, head) -> state of one head.
+  """The step (state, batch, head) -> state of one head, whose rows come in the model's `groups`.
 
   `head` is what differs between heads that are trained at once: its `seed`, the `class_weights` [k]
   and the learning `rate` of this step. Sums are added over devices first and then divided, so that
@@ -70,7 +74,9 @@ def train_step(
     key = jax.random.fold_in(jax.random.key(head['seed']), state.step)
 
     def loss_sum(params):
-      logits = model.apply({'params': params}, batch, train=True, rngs={'dropout': key})
+      logits = model.apply(
+        {'params': params}, batch, train=True, groups=groups, rngs={'dropout': key}
+      )
       return weighted_loss(logits, batch, task, head['class_weights'], smoothing)
 
     (loss, weight), grads = jax.value_and_grad(loss_sum, has_aux=True)(state.params)

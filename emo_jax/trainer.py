@@ -23,6 +23,7 @@ from emo_jax.progress import Progress
 from emo_jax.resident import gathered
 from emo_jax.train_step import State
 from emo_jax.training_head import Common, Fitted, Head
+from emo_jax.training_input import grouped
 
 AfterStep = Callable[[int, Progress], None]
 _STEPS_AT_ONCE = 20  # on accelerators
@@ -78,9 +79,6 @@ class Trainer:
     self.common = Common(config, devices, model, optimizer, predict)
     self._config, self._devices = config, devices
     self._everywhere = parallel.of_all_processes(devices)
-    self._step = train_step.train_step(
-      model, optimizer, config['task'], config['train']['label_smoothing']
-    )
     on_cpu = parallel.platform() == 'cpu'
     # A step takes a CPU longer than it takes to ask for one.
     self._at_once = config['train']['steps_at_once'] or (1 if on_cpu else _STEPS_AT_ONCE)
@@ -103,7 +101,7 @@ class Trainer:
     progress = Progress(step, steps, heads[0].how.batch_size * len(heads))
     state = self._on_devices([head.state for head in heads])
     arrays = self._resident([head.take_features() for head in heads]) if resident else None
-    run_steps = self._program(frames, len(heads) > 1, resident)
+    run_steps = self._program(heads, frames, resident)
     given = _Given(heads)
     traced = self._config['profile'] if processes.is_first() else (0, 0)
     trace = Trace(traced, heads[0].folder / 'profile')
@@ -136,15 +134,20 @@ class Trainer:
     for head, bad_step in zip(heads, self._of_heads(state.bad_step, heads), strict=True):
       head.require_finite(int(bad_step))
 
-  def _program(self, frames: int, several: bool, resident: bool) -> Callable[..., State]:
+  def _program(self, heads: Sequence[Head], frames: int, resident: bool) -> Callable[..., State]:
     """(state, batch, head, arrays) -> state, compiled once for all heads alike."""
-    key = (frames, several, resident)
+    several, groups = len(heads) > 1, grouped([head.longest for head in heads])
+    key = (frames, several, groups, resident)
     if key not in self._programs:
       masked = self._config['no_face'] == 'mask'
+      smoothing = self._config['train']['label_smoothing']
+      one = train_step.train_step(
+        self.common.model, self.common.optimizer, self._config['task'], smoothing, groups
+      )
 
       def step(state, batch, head, arrays):
         whole = gathered(batch, arrays, frames, masked) if resident else batch
-        return self._step(state, whole, head)
+        return one(state, whole, head)
 
       step = train_step.steps_of_several(step) if several else step
       step = train_step.steps_in_a_row(step) if self._at_once > 1 else step

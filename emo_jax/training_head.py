@@ -162,6 +162,7 @@ class Head:
     self.log = metrics_log.MetricsLog()
     processes.by_first(lambda: self._open_log(first))
     steps = training_input.Steps(self._survey, self.keep, self.how, self.steps, stacked)
+    self.longest = steps.longest
     if on_devices:
       wanted = self._config['model']['inputs'], self._config['train']['resident_dtype']
       self._features = resident.load(self.member.train, steps, *wanted)

@@ -5,7 +5,7 @@ same clips in the same order either way. Of several processes each makes its own
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import grain
 import jax
@@ -18,6 +18,25 @@ from emo_jax.recipe import Recipe
 from emo_jax.survey import Spans, Survey
 
 _PLANNED = 10**7  # clips whose batches are looked at in advance
+_GROUPS, _STEP = 4, 8  # of rows, of frames
+
+
+def grouped(
+  longest: Sequence[tuple[tuple[int, int], ...]],
+) -> tuple[tuple[int, int], ...]:
+  """Groups of a model's rows that suffice for `Steps.longest` of several heads.
+
+  Frames are rounded up, so that heads of like clips share programs.
+  """
+  found: list[tuple[int, int]] = []
+  for quarter in zip(*longest, strict=True):
+    rows, frames = quarter[0][0], max(n for _, n in quarter)
+    frames = max(_STEP, -(-frames // _STEP) * _STEP)
+    if rows and found and found[-1][1] == frames:
+      found[-1] = (found[-1][0] + rows, frames)
+    elif rows:
+      found.append((rows, frames))
+  return tuple(found)
 
 
 class Steps:
@@ -33,6 +52,8 @@ class Steps:
     spans: of these clips.
     own: which devices' part of a batch this process makes.
     sizes: ascending numbers of rows.
+    longest: of rows that are whole clips, longest first, how many each quarter has on a device and
+      the most frames any of them has in the run; empty for windows.
   """
 
   def __init__(self, survey: Survey, keep: np.ndarray, recipe: Recipe, steps: int, one_size: bool):
@@ -44,6 +65,7 @@ class Steps:
     self.own = parallel.own_devices(recipe.devices)
     self._per_epoch = -(-len(keep) // recipe.batch_size)
     self._order = functools.lru_cache(maxsize=4)(self._shuffled)
+    self.longest: tuple[tuple[int, int], ...] = ()
     first, largest = self._plan(steps)
     self.sizes = (largest,) if one_size else tuple(sorted({*first, largest}))
     self._padded_first = largest not in first
@@ -53,23 +75,48 @@ class Steps:
     return rng.permutation(len(self.keep))
 
   def _plan(self, steps: int) -> tuple[set[int], int]:
-    """Sizes that the batches of the first epoch need, and the largest that any of the run does."""
-    rows, epochs = self.spans.rows(), -(-steps // self._per_epoch)
+    """Sizes that the batches of the first epoch need, and the largest that any of the run does.
+
+    Sets `longest` too.
+    """
+    frames, epochs = self.spans.most(), -(-steps // self._per_epoch)
+    rows = np.array([self.recipe.rows(length) for length in frames.tolist()])
+    planned = range(epochs if epochs * len(rows) <= _PLANNED else 0)
     first = set(self._needed(rows, 0))
-    if epochs * len(rows) > _PLANNED:
-      worst = np.sort(rows)[-self.recipe.per_device :].sum()
-      return first, input_pipeline.row_count(int(worst), self.recipe)
-    return first, max(max(self._needed(rows, epoch)) for epoch in range(epochs))
+    if self.recipe.temporal == 'sequence':
+      self.longest = self._longest_of_quarters(frames, planned)
+    if planned:
+      return first, max(max(self._needed(rows, epoch)) for epoch in planned)
+    worst = np.sort(rows)[-self.recipe.per_device :].sum()
+    return first, input_pipeline.row_count(int(worst), self.recipe)
+
+  def _on_devices(self, values: np.ndarray, epoch: int) -> np.ndarray:
+    """Of each clip -> [batches, D, B] of an epoch, filled up with zeros."""
+    how = self.recipe
+    whole = np.zeros(self._per_epoch * how.batch_size, np.int64)
+    whole[: len(values)] = values[self._order(epoch)]
+    whole = whole.reshape(self._per_epoch, how.batch_size)
+    whole = np.pad(whole, [(0, 0), (0, how.padded_size - how.batch_size)])
+    return whole.reshape(self._per_epoch, how.devices, -1)
 
   def _needed(self, rows: np.ndarray, epoch: int) -> list[int]:
     """The size of every batch of an epoch."""
-    how = self.recipe
-    whole = np.zeros((self._per_epoch * how.batch_size), np.int64)
-    whole[: len(rows)] = rows[self._order(epoch)]
-    whole = whole.reshape(self._per_epoch, how.batch_size)
-    whole = np.pad(whole, [(0, 0), (0, how.padded_size - how.batch_size)])
-    most = whole.reshape(self._per_epoch, how.devices, -1).sum(-1).max(-1)
-    return [input_pipeline.row_count(int(n), how) for n in most]
+    most = self._on_devices(rows, epoch).sum(-1).max(-1)
+    return [input_pipeline.row_count(int(n), self.recipe) for n in most]
+
+  def _longest_of_quarters(
+    self, frames: np.ndarray, epochs: Sequence[int]
+  ) -> tuple[tuple[int, int], ...]:
+    count = self.recipe.per_device
+    starts = [count * i // _GROUPS for i in range(_GROUPS)]
+    falling = -np.sort(-np.pad(frames, (0, count)))
+    # No batch has more long clips than there are.
+    longest = falling[starts]
+    if epochs:
+      each = [-np.sort(-self._on_devices(frames, epoch)) for epoch in epochs]
+      longest = np.max([x[..., starts].max((0, 1)) for x in each], axis=0)
+    ends = [*starts[1:], count]
+    return tuple((end - start, int(n)) for start, end, n in zip(starts, ends, longest, strict=True))
 
   def batch(self, number: int) -> tuple[list[int], int, Batch]:
     """Positions of a batch's clips among those kept, its epoch, and the batch of all devices

@@ -162,3 +162,12 @@ def test_scaling_is_drawn(run, tmp_path, monkeypatch):
   assert found['clips_per_s']['devices'] == dict.fromkeys('1248', 1280.0)
   assert {shape['devices'] for shape in asked} == {1, 2, 4, 8}
   assert path.read_bytes().startswith(b'\x89PNG')
+
+
+def test_training_on_clips_of_unlike_length(run):
+  shape = ('--batch=8', '--frames=40', '--mean_frames=10', '--features=512')
+  status, measured, _ = run('train', *shape, '--seconds=0.2', '--repeat=1', '--devices=1')
+  assert status == 0 and measured['temporal'] == 'sequence'
+  assert 7 < measured['mean_frames'] < 13
+  status, _, stderr = run('train', *shape[:1], '--frames=10', '--mean_frames=11')
+  assert status == 2 and stderr == ['error: --mean_frames is 11; clips have up to 10']

@@ -75,3 +75,23 @@ def test_rows_cover_every_window_and_weigh_one_per_clip(devices):
 def test_an_empty_split_is_an_error():
   with pytest.raises(UserError, match='toy:train has no clip'):
     survey(dataclasses.replace(toys.split(), source=[]), 'emotion')
+
+
+@pytest.mark.parametrize('planned', [0, 10**7])
+@pytest.mark.parametrize('segment', ['full', 'random_2s'])
+def test_no_batch_has_longer_clips_than_were_planned(segment, planned, monkeypatch):
+  monkeypatch.setattr('emo_jax.training_input._PLANNED', planned)
+  config = toys.config(temporal='sequence', train__segment=segment, train__batch_size=15)
+  how, split = inference.recipe(config, 'train', 2), toys.split()
+  steps = training_input.Steps(survey(split, 'emotion'), np.arange(44), how, 30, one_size=False)
+  rows = [rows for rows, _ in steps.longest]
+  most = np.repeat([frames for _, frames in steps.longest], rows)
+  assert rows == [2, 2, 2, 2]
+  for batch in itertools.islice(training_input.streamed(split, steps, 32), 30):
+    for device in range(2):
+      clips = batch['rows']['clip'][device][batch['rows']['weight'][device] > 0]
+      lengths = batch['length']['face'][device][clips]
+      assert (np.diff(lengths) <= 0).all()
+      assert (lengths <= most[: len(lengths)]).all()
+  if planned and segment == 'full':
+    assert most.sum() < 0.9 * 8 * most[0]  # what is saved, of clips of 4 to 25 frames

@@ -231,3 +231,15 @@ def test_nothing_is_compiled_after_the_first_epoch(tmp_path, changes):
   first = min(step for step in at if step >= per_epoch)
   assert at[first] > before
   assert set(at) > {first} and {n for step, n in at.items() if step >= first} == {at[first]}
+
+
+@pytest.mark.parametrize('no_face', ['hold', 'mask'])
+def test_clips_without_the_frames_that_longer_ones_have_learn_the_same(
+  tmp_path, monkeypatch, no_face
+):
+  config = toys.config(temporal='sequence', no_face=no_face, model__lstm='float32')
+  grouped = fit(tmp_path / 'grouped', config)
+  monkeypatch.setattr('emo_jax.training_input._GROUPS', 1)
+  together = fit(tmp_path / 'together', config)
+  for a, b in zip(leaves(grouped.params), leaves(together.params), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())

@@ -3,7 +3,8 @@
   python -m emo_jax.bench extract VIDEO... [--peer=COMMAND] [--weights=FILE|random]
   python -m emo_jax.bench embed
   python -m emo_jax.bench precision VIDEO... --checkpoint=WORKDIR
-  python -m emo_jax.bench train [--batch=128 --frames=10 --features=596] [--peer=COMMAND]
+  python -m emo_jax.bench train [--batch=128 --frames=10 --features=596] [--mean_frames=N]
+      [--peer=COMMAND]
   python -m emo_jax.bench input [--corpus=signsim:nonsigners+weak]
   python -m emo_jax.bench scaling [--out=scaling.png]
 
@@ -81,6 +82,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
   growing.add_argument('--link_gbs', type=float, default=50, help='GB/s from device to device')
   learning.add_argument('--batch', type=int, default=128)
   learning.add_argument('--frames', type=int, default=10, help='of a clip')
+  learning.add_argument(
+    '--mean_frames', type=float, default=0, help='of clips of unlike length (0: all have --frames)'
+  )
   learning.add_argument('--features', type=int, default=596, help='of a frame: 512 or 596')
   learning.add_argument('--seconds', type=float, default=10.0, help='of a run, after compiling')
   learning.add_argument('--input', choices=('auto', 'resident', 'streamed'), default='auto')

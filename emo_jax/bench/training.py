@@ -56,10 +56,12 @@ def measure_training(arguments: argparse.Namespace) -> dict[str, Any]:
       peers.append(machine.peer(arguments.peer, shape, 'clips_per_s'))
       machine.say(f'run {number + 1}: {peers[-1]:,.0f} clips/s by the peer')
   rate = statistics.median(one['clips_per_s'] for one in ours)
-  flops, product = rate * flops_of_clip(config, arguments.frames), _product_flops()
+  mean = statistics.mean(len(clip['time_s']) for clip in split.source)
+  flops, product = rate * flops_of_clip(config, mean), _product_flops()
   measured = dict(
     batch=arguments.batch,
     frames=arguments.frames,
+    mean_frames=round(mean, 1),
     features=arguments.features,
     temporal=config['temporal'],
     devices=config['devices'] or len(parallel.devices()),
@@ -110,11 +112,16 @@ def _config(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _made_up(arguments: argparse.Namespace) -> corpora.Split:
-  """Clips of `frames` frames each, enough for an epoch of 32 batches."""
-  rng, frames = np.random.default_rng(0), arguments.frames
+  """Clips of `frames` frames each, or of up to so many, enough for an epoch of 32 batches."""
+  rng, mean = np.random.default_rng(0), arguments.mean_frames
   count = _BATCHES * arguments.batch
+  if not 0 <= mean <= arguments.frames:
+    raise UserError(f'--mean_frames is {mean:g}; clips have up to {arguments.frames}')
 
   def clip(number: int) -> dict[str, Any]:
+    frames = arguments.frames
+    if mean and number:  # one has them all
+      frames = int(np.clip(rng.gamma(2.0, mean / 2), 1, frames))
     return dict(
       id=f'{number}'.encode(),
       face=rng.standard_normal((frames, STREAM_WIDTHS['face']), np.float32),
@@ -165,7 +172,7 @@ def _trained(config: dict[str, Any], split: corpora.Split, seconds: float) -> di
   )
 
 
-def flops_of_clip(config: dict[str, Any], frames: int) -> float:
+def flops_of_clip(config: dict[str, Any], frames: float) -> float:
   """Of the matrix products in training on a clip: forward, and twice as many backward."""
   inputs = sum(STREAM_WIDTHS[name] for name in config['model']['inputs'])
   first, second = config['model']['hidden']

@@ -47,7 +47,13 @@ class Model(nn.Module):
   lstm: str = 'float32'
 
   @nn.compact
-  def __call__(self, batch: Batch, train: bool = False, per_frame: bool = False):
+  def __call__(
+    self,
+    batch: Batch,
+    train: bool = False,
+    per_frame: bool = False,
+    groups: tuple[tuple[int, int], ...] = (),
+  ):
     """Logits of every row: [R, num_labels], or [R, T, num_labels] at every frame of the row.
 
     Args:
@@ -58,36 +64,59 @@ class Model(nn.Module):
       train: apply dropout; needs the `dropout` random stream and `id`.
       per_frame: apply the last layer at every frame instead of the row's last; frames skipped
         come after the others then.
+      groups: of rows that follow one another, how many there are and the frames of the longest:
+        later ones are not computed. Without them all rows have all frames.
     """
     x = jnp.concatenate([batch['streams'][name] for name in self.inputs], axis=-1)
     length = batch['length'][self.inputs[0]]
     everything = dict(clip=jnp.arange(x.shape[0]), start=jnp.zeros(x.shape[0], jnp.int32))
-    clip, start = (batch.get('rows', everything)[name] for name in ('clip', 'start'))
-    frame = jnp.arange(x.shape[1] if self.window is None else self.window)[None, :]
-    frame = jnp.clip(start[:, None] + frame, 0, jnp.maximum(length[clip] - 1, 0)[:, None])
-    x = x[clip[:, None], frame]
-    last = jnp.full_like(clip, x.shape[1] - 1)
-    if self.window is None:
-      last = jnp.maximum(length[clip] - 1, 0)
-    if 'shown' in batch:
-      # Frames to be skipped go to the end of the row, past its last output.
-      shown = batch['shown'][clip[:, None], frame]
-      x = jnp.take_along_axis(x, jnp.argsort(~shown, axis=1, stable=True)[..., None], axis=1)
-      within = shown & (jnp.arange(x.shape[1])[None, :] <= last[:, None])
-      last = jnp.maximum(within.sum(1) - 1, 0)
-
-    keys = None
+    rows = {name: batch.get('rows', everything)[name] for name in ('clip', 'start')}
     if train:
       draw = self.make_rng('dropout')
-      keys = jax.vmap(
+      rows['key'] = jax.vmap(
         lambda clip_id, at: jax.random.fold_in(jax.random.fold_in(draw, clip_id), at)
-      )(batch['id'][clip], start)
-    for layer, units in enumerate(self.hidden, start=1):
-      x = LSTM(units, self.lstm, name=f'lstm{layer}')(x)
-      if layer == len(self.hidden) and not per_frame:
+      )(batch['id'][rows['clip']], rows['start'])
+    layers = [
+      LSTM(units, self.lstm, name=f'lstm{layer}')
+      for layer, units in enumerate(self.hidden, start=1)
+    ]
+    whole = (len(rows['clip']), x.shape[1] if self.window is None else self.window)
+    states, first = [], 0
+    for count, frames in groups or (whole,):
+      part = {name: value[first : first + count] for name, value in rows.items()}
+      states.append(self._states(layers, x, length, batch.get('shown'), part, frames, per_frame))
+      first += count
+    return nn.Dense(self.num_labels, name='logits')(jnp.concatenate(states))
+
+  def _states(
+    self,
+    layers: list[LSTM],
+    x: Array,
+    length: Any,
+    shown: Any,
+    rows: dict[str, Any],
+    frames: int,
+    per_frame: bool,
+  ) -> Array:
+    """Of the last layer, after the last frame of some rows or after all of so many."""
+    clip = rows['clip']
+    frame = rows['start'][:, None] + jnp.arange(frames)[None, :]
+    frame = jnp.clip(frame, 0, jnp.maximum(length[clip] - 1, 0)[:, None])
+    x = x[clip[:, None], frame]
+    last = jnp.full_like(clip, frames - 1)
+    if self.window is None:
+      last = jnp.maximum(length[clip] - 1, 0)
+    if shown is not None:
+      # Frames to be skipped go to the end of the row, past its last output.
+      seen = shown[clip[:, None], frame]
+      x = jnp.take_along_axis(x, jnp.argsort(~seen, axis=1, stable=True)[..., None], axis=1)
+      within = seen & (jnp.arange(frames)[None, :] <= last[:, None])
+      last = jnp.maximum(within.sum(1) - 1, 0)
+    for number, layer in enumerate(layers, start=1):
+      x = layer(x)
+      if number == len(layers) and not per_frame:
         x = x[jnp.arange(x.shape[0]), last]
-      if train:
-        x = row_dropout(
-          x, jax.vmap(lambda k, i=layer: jax.random.fold_in(k, i))(keys), self.dropout
-        )
-    return nn.Dense(self.num_labels, name='logits')(x)
+      if 'key' in rows:
+        keys = jax.vmap(lambda key, i=number: jax.random.fold_in(key, i))(rows['key'])
+        x = row_dropout(x, keys, self.dropout)
+    return x
