@@ -118,15 +118,14 @@ def arranged(
   clip_hash: Sequence[int],
   label: Sequence[int],
   recipe: Recipe,
-  sizes: Sequence[int] = (),
+  rows_per_device: int = 0,
 ) -> Batch:
   """A batch of clips without its features: how long they are, and the rows cut from them.
 
   Args:
     length, clip_hash, label: of each clip.
     recipe: of the split.
-    sizes: ascending numbers of rows per device, of which the first that suffices is taken; without
-      them `row_count`.
+    rows_per_device: to which they are padded; 0: `row_count`.
   """
   total = recipe.padded_size
 
@@ -135,8 +134,7 @@ def arranged(
 
   lengths = recipe.split(padded_to(length, 0, np.int32))
   rows = [_rows(part, recipe.temporal) for part in lengths]
-  most = max(len(r[0]) for r in rows)
-  count = next((n for n in sizes if n >= most), row_count(most, recipe))
+  count = rows_per_device or row_count(max(len(r[0]) for r in rows), recipe)
   padded = [
     np.stack([np.pad(r[field], (0, count - len(r[field]))) for r in rows]).astype(dtype)
     for field, dtype in enumerate((np.int32, np.int32, np.float32))

@@ -33,18 +33,21 @@ _LAST_WORDS_S = 2  # JAX ends the others hard when the first is gone
 def start(limit_s: int) -> None:
   """Joins the other processes, whom JAX finds by what Slurm, Open MPI, Kubernetes or a TPU says.
 
-  Must come before anything is asked of a device.
+  Must come before anything is asked of a device. If they have not all come after `limit_s`, it says
+  so and leaves with status 1: JAX itself would abort.
 
   Args:
-    limit_s: how long to wait for all of them to come.
+    limit_s: how long to wait for them.
 
   Raises:
-    UserError: nothing says who they are, or they do not come.
+    UserError: nothing says who they are.
   """
   try:
-    jax.distributed.initialize(
-      initialization_timeout=limit_s, heartbeat_timeout_seconds=min(limit_s, _HEARTBEAT_S)
-    )
+    with _watched(limit_s, 'the others have not all come within'):
+      jax.distributed.initialize(
+        initialization_timeout=2 * limit_s + _HEARTBEAT_S,
+        heartbeat_timeout_seconds=min(limit_s, _HEARTBEAT_S),
+      )
   except (ValueError, RuntimeError) as error:
     raise UserError(
       '--distributed: no cluster of processes to join '
@@ -172,31 +175,38 @@ def together(limit_s: int) -> Iterator[None]:
   if count() == 1:
     yield
     return
-  beat()
-  ended = threading.Event()
-  threading.Thread(target=_watch, args=(limit_s, ended), daemon=True).start()
+  who = f'process {index()} of {count()}'
   try:
-    with quiet():
+    with _watched(limit_s, f'{who}: another one hangs, or reads very slowly: waited for'), quiet():
       yield
   except Preempted:  # all of them, at the same step
     raise
   except BaseException as error:
     _leave(error)
+
+
+@contextlib.contextmanager
+def _watched(limit_s: int, why: str) -> Iterator[None]:
+  """Ends this process with a line if within it there is no `beat` for so long."""
+  beat()
+  ended, told = threading.Event(), sys.stderr
+
+  def watch():
+    while not ended.wait(1):
+      if time.monotonic() - _Pulse.last > limit_s:
+        print(
+          f'error: {why} {limit_s} s (--peer_timeout_s). Leaving; started again, a run goes on '
+          'from its last checkpoint',
+          file=told,
+          flush=True,
+        )
+        os._exit(1)
+
+  threading.Thread(target=watch, daemon=True).start()
+  try:
+    yield
   finally:
     ended.set()
-
-
-def _watch(limit_s: int, ended: threading.Event) -> None:
-  while not ended.wait(1):
-    if time.monotonic() - _Pulse.last > limit_s:
-      print(
-        f'error: process {index()} of {count()} has waited for {limit_s} s: another one hangs, or '
-        'reads very slowly (--peer_timeout_s). Leaving; started again, the run goes on from its '
-        'last checkpoint',
-        file=sys.stderr,
-        flush=True,
-      )
-      os._exit(1)
 
 
 def _leave(error: BaseException) -> NoReturn:

@@ -13,6 +13,8 @@ from typing import Any
 from emo_jax import files
 from emo_jax.errors import UserError
 
+_FREE = ('tracker', 'profile')  # fields that a resumed run may change
+
 
 def file_name(text: str) -> str:
   """`text` with what a file's name should not hold replaced, as in `bobsl/a_tea` and `a+b`."""
@@ -106,7 +108,8 @@ def claim(workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> 
     )
     if begun:
       old, new = flatten(read_config(workdir)), flatten(new_config)
-      changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
+      differ = (k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k))
+      changed = [k for k in differ if k not in _FREE]
       if changed:
         what = '; '.join(f'{k} was {old.get(k)}, is {new.get(k)}' for k in changed)
         raise UserError(f'{workdir} holds another run ({what}): use another --workdir')

@@ -65,8 +65,13 @@ class Steps:
     self.own = parallel.own_devices(recipe.devices)
     self._per_epoch = -(-len(keep) // recipe.batch_size)
     self._order = functools.lru_cache(maxsize=4)(self._shuffled)
-    self.longest: tuple[tuple[int, int], ...] = ()
-    first, largest = self._plan(steps)
+    frames = self.spans.most()
+    self._rows = np.array([recipe.rows(length) for length in frames.tolist()])
+    epochs = -(-steps // self._per_epoch)
+    planned = range(epochs if epochs * len(keep) <= _PLANNED else 0)
+    in_batches = recipe.temporal == 'sequence'
+    self.longest = self._longest_of_quarters(frames, planned) if in_batches else ()
+    first, largest = self._sizes_needed(planned)
     self.sizes = (largest,) if one_size else tuple(sorted({*first, largest}))
     self._padded_first = largest not in first
 
@@ -74,20 +79,13 @@ class Steps:
     rng = np.random.default_rng([self.recipe.seed, epoch])
     return rng.permutation(len(self.keep))
 
-  def _plan(self, steps: int) -> tuple[set[int], int]:
-    """Sizes that the batches of the first epoch need, and the largest that any of the run does.
-
-    Sets `longest` too.
-    """
-    frames, epochs = self.spans.most(), -(-steps // self._per_epoch)
-    rows = np.array([self.recipe.rows(length) for length in frames.tolist()])
-    planned = range(epochs if epochs * len(rows) <= _PLANNED else 0)
-    first = set(self._needed(rows, 0))
-    if self.recipe.temporal == 'sequence':
-      self.longest = self._longest_of_quarters(frames, planned)
-    if planned:
-      return first, max(max(self._needed(rows, epoch)) for epoch in planned)
-    worst = np.sort(rows)[-self.recipe.per_device :].sum()
+  def _sizes_needed(self, epochs: Sequence[int]) -> tuple[set[int], int]:
+    """Sizes that the batches of the first epoch need, and the largest that any of the run does; the
+    largest there could be if no epochs are given."""
+    first = set(self._needed(0))
+    if epochs:
+      return first, max(max(self._needed(epoch)) for epoch in epochs)
+    worst = np.sort(self._rows)[-self.recipe.per_device :].sum()
     return first, input_pipeline.row_count(int(worst), self.recipe)
 
   def _on_devices(self, values: np.ndarray, epoch: int) -> np.ndarray:
@@ -99,9 +97,9 @@ class Steps:
     whole = np.pad(whole, [(0, 0), (0, how.padded_size - how.batch_size)])
     return whole.reshape(self._per_epoch, how.devices, -1)
 
-  def _needed(self, rows: np.ndarray, epoch: int) -> list[int]:
-    """The size of every batch of an epoch."""
-    most = self._on_devices(rows, epoch).sum(-1).max(-1)
+  def _needed(self, epoch: int) -> list[int]:
+    """The size of every batch of an epoch, wherever random segments are cut."""
+    most = self._on_devices(self._rows, epoch).sum(-1).max(-1)
     return [input_pipeline.row_count(int(n), self.recipe) for n in most]
 
   def _longest_of_quarters(
@@ -124,15 +122,22 @@ class Steps:
     epoch, k = divmod(number, self._per_epoch)
     size = self.recipe.batch_size
     at = self._order(epoch)[k * size : (k + 1) * size].tolist()
-    sizes = self.sizes[-1:] if number == 0 and self._padded_first else self.sizes
     found = input_pipeline.arranged(
       [self.spans.length(p, epoch) for p in at],
       self._clips.clip_hash[at].tolist(),
       self._clips.label[at].tolist(),
       self.recipe,
-      sizes,
+      self._size(number, at),
     )
     return at, epoch, found
+
+  def _size(self, number: int, at: Sequence[int]) -> int:
+    """Rows per device of a batch."""
+    if number == 0 and self._padded_first:
+      return self.sizes[-1]
+    rows = np.pad(self._rows[at], (0, self.recipe.padded_size - len(at)))
+    most = self.recipe.split(rows).sum(-1).max()
+    return next(n for n in self.sizes if n >= most)
 
   def iterator(
     self, first: int, made_of: Callable[[list[int], int], Batch]

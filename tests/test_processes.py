@@ -185,7 +185,7 @@ def test_a_process_that_hangs_ends_the_run_with_a_message(tmp_path):
   assert time.monotonic() - began < 80
   assert started[0].returncode == 1
   (line,) = [line for line in said.splitlines() if line.startswith('error:')]
-  assert 'has waited for 20 s' in line and 'another one hangs' in line
+  assert 'process 0 of 2: another one hangs' in line and 'waited for 20 s' in line
   started[1].kill()
   end(started[1:])
 
@@ -207,6 +207,15 @@ def test_an_error_of_one_ends_the_others(tmp_path):
   assert status[1] == 2 and status[0] == 1
   assert 'process 1 of 2:\nerror: only I know this\n' in said[1]
   assert 'another process is gone; its own message says why' in said[0]
+
+
+def test_a_process_that_never_comes_is_a_line(tmp_path):
+  (alone, other) = start(tmp_path / 'run', 2, 1, timeout=12)
+  other.kill()
+  said = end([alone, other])[1][0]
+  assert alone.returncode == 1
+  (line,) = [line for line in said.splitlines() if line.startswith('error:')]
+  assert 'the others have not all come within 12 s' in line
 
 
 def test_outside_a_cluster_it_is_a_line(tmp_path):
