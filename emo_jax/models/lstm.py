@@ -62,7 +62,8 @@ class LSTM(nn.Module):
       return _of_cudnn(x, from_input, from_state, bias)
     rounded = self.way == 'bfloat16'
     # Frames first before the product: turning its result round would take as long again.
-    pushed = _pushed(_flat(x.swapaxes(0, 1)), from_input, rounded) + bias[None, :]
+    flat = _flat(x.swapaxes(0, 1))
+    pushed = (_pushed(flat, from_input) if rounded else flat @ from_input) + bias[None, :]
     pushed = pushed.reshape(x.shape[1], x.shape[0], -1)
     return _recurrence(pushed, from_state, rounded).swapaxes(0, 1)
 
@@ -119,18 +120,15 @@ def _product(a: Array, b: Array, rounded: bool) -> Array:
   )
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _pushed(x: Array, kernel: Array, rounded: bool) -> Array:
-  """`_product`, whose gradients are such products too."""
-  return _product(x, kernel, rounded)
+@jax.custom_vjp
+def _pushed(x: Array, kernel: Array) -> Array:
+  """A rounded product, whose gradients are such products too."""
+  return _product(x, kernel, True)
 
 
 _pushed.defvjp(
-  lambda x, kernel, rounded: (_product(x, kernel, rounded), (x, kernel)),
-  lambda rounded, kept, wanted: (
-    _product(wanted, kept[1].T, rounded),
-    _product(kept[0].T, wanted, rounded),
-  ),
+  lambda x, kernel: (_pushed(x, kernel), (x, kernel)),
+  lambda kept, wanted: (_product(wanted, kept[1].T, True), _product(kept[0].T, wanted, True)),
 )
 
 
