@@ -60,10 +60,15 @@ class Checkpoints:
     """Waits for what is being written; older ones may then go."""
     with self._writing():
       self._writer.wait_until_finished()
+    self._forget_going()  # a killed run may have left some
     for step in self._steps()[: -self._keep]:
-      going = self._directory / f'{step}.going'  # half of one must not look like one
-      (self._directory / str(step)).rename(going)
-      shutil.rmtree(going)
+      # Half of one must not look like one.
+      (self._directory / str(step)).rename(self._directory / f'{step}.going')
+    self._forget_going()
+
+  def _forget_going(self) -> None:
+    for path in self._directory.glob('*.going'):
+      shutil.rmtree(path)
 
   def _steps(self) -> list[int]:
     """Of those that are whole, ascending: Orbax writes under another name first."""

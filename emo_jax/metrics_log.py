@@ -66,7 +66,7 @@ class WeightsAndBiases:
   def __init__(self, folder: Path, config: Mapping[str, Any]):
     wandb = _imported('wandb')
     self._run = wandb.init(
-      project=f'{__package__}',
+      project=__package__,
       name=_name(folder, config),
       id=_id(folder, 'wandb', uuid.uuid4().hex[:12]),
       resume='allow',

@@ -69,8 +69,8 @@ class Steps:
     self._rows = np.array([recipe.rows(length) for length in frames.tolist()])
     epochs = -(-steps // self._per_epoch)
     planned = range(epochs if epochs * len(keep) <= _PLANNED else 0)
-    in_batches = recipe.temporal == 'sequence'
-    self.longest = self._longest_of_quarters(frames, planned) if in_batches else ()
+    whole_clips = recipe.temporal == 'sequence'
+    self.longest = self._longest_of_quarters(frames, planned) if whole_clips else ()
     first, largest = self._sizes_needed(planned)
     self.sizes = (largest,) if one_size else tuple(sorted({*first, largest}))
     self._padded_first = largest not in first
