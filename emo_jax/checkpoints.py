@@ -4,6 +4,8 @@ Where the batches stand is no part of it: they depend on their number only.
 """
 
 import contextlib
+import functools
+import logging
 import shutil
 import sys
 import uuid
@@ -18,6 +20,8 @@ from orbax.checkpoint import v1 as reading
 
 from emo_jax.errors import UserError
 
+_LATE = 'Event loop is closed'  # what parts of a write say that end after another one has failed
+
 
 class Checkpoints:
   """The `checkpoints/` folder of a workdir. Writes go on in the background; reads wait for them.
@@ -28,6 +32,7 @@ class Checkpoints:
   def __init__(self, directory: Path, keep: int = 2):
     self._directory, self._keep = directory.resolve(), keep
     self._directory.mkdir(parents=True, exist_ok=True)
+    _say_it_once()
     self._alone = reading.Context()
     self._alone.multiprocessing.active_processes = {0}
     alone = ocp.options.MultiprocessingOptions(active_processes={0})
@@ -141,6 +146,23 @@ class Checkpoints:
     """Waits for writes under way. Raises UserError if one has failed."""
     self._finish()
     self._writer.close()
+
+
+@functools.cache
+def _say_it_once() -> None:
+  """A write that fails is raised here; its threads below would print their tracebacks besides."""
+  for name in ('absl', 'asyncio'):
+    logging.getLogger(name).addFilter(
+      lambda record: not (record.exc_info and 'orbax' in record.pathname + record.getMessage())
+    )
+  others = sys.unraisablehook
+
+  def hook(found: Any) -> None:
+    late = isinstance(found.exc_value, RuntimeError) and str(found.exc_value) == _LATE
+    if not late:
+      others(found)
+
+  sys.unraisablehook = hook
 
 
 def _first_line(error: Exception) -> str:

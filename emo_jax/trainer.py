@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from emo_jax import (
+  batch_plan,
   inference,
   input_pipeline,
   optimizers,
@@ -23,7 +24,6 @@ from emo_jax.progress import Progress
 from emo_jax.resident import gathered
 from emo_jax.train_step import State
 from emo_jax.training_head import Common, Fitted, Head
-from emo_jax.training_input import grouped
 
 AfterStep = Callable[[int, Progress], None]
 _STEPS_AT_ONCE = 20  # on accelerators
@@ -136,7 +136,7 @@ class Trainer:
 
   def _program(self, heads: Sequence[Head], frames: int, resident: bool) -> Callable[..., State]:
     """(state, batch, head, arrays) -> state, compiled once for all heads alike."""
-    several, groups = len(heads) > 1, grouped([head.longest for head in heads])
+    several, groups = len(heads) > 1, batch_plan.grouped([head.longest for head in heads])
     key = (frames, several, groups, resident)
     if key not in self._programs:
       masked = self._config['no_face'] == 'mask'

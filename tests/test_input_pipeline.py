@@ -80,7 +80,7 @@ def test_an_empty_split_is_an_error():
 @pytest.mark.parametrize('planned', [0, 10**7])
 @pytest.mark.parametrize('segment', ['full', 'random_2s'])
 def test_no_batch_has_longer_clips_than_were_planned(segment, planned, monkeypatch):
-  monkeypatch.setattr('emo_jax.training_input._PLANNED', planned)
+  monkeypatch.setattr('emo_jax.batch_plan._MOST_CLIPS', planned)
   config = toys.config(temporal='sequence', train__segment=segment, train__batch_size=15)
   how, split = inference.recipe(config, 'train', 2), toys.split()
   steps = training_input.Steps(survey(split, 'emotion'), np.arange(44), how, 30, one_size=False)

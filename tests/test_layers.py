@@ -33,6 +33,7 @@ LAYERS = [
     'corpora',
     'survey',
     'input_pipeline',
+    'batch_plan',
     'training_input',
     'resident',
     'predictions',

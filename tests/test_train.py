@@ -239,7 +239,7 @@ def test_clips_without_the_frames_that_longer_ones_have_learn_the_same(
 ):
   config = toys.config(temporal='sequence', no_face=no_face, model__lstm='float32')
   grouped = fit(tmp_path / 'grouped', config)
-  monkeypatch.setattr('emo_jax.training_input._GROUPS', 1)
+  monkeypatch.setattr('emo_jax.batch_plan._GROUPS', 1)
   together = fit(tmp_path / 'together', config)
   for a, b in zip(leaves(grouped.params), leaves(together.params), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())

@@ -219,6 +219,7 @@ def test_a_checkpoint_that_cannot_be_written_is_told_in_a_line(tmp_path):
     _, said = process.communicate()
   errors = [line for line in said.splitlines() if line.startswith('error: ')]
   assert process.returncode == 2 and len(errors) == 1, said
+  assert 'Traceback' not in said and 'Event loop' not in said
   assert 'a checkpoint could not be written to' in errors[0]
   require_same(fit(tmp_path / 'whole'), fit(workdir))
 

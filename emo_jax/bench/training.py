@@ -172,7 +172,7 @@ def _trained(config: dict[str, Any], split: corpora.Split, seconds: float) -> di
   )
 
 
-def flops_of_clip(config: dict[str, Any], frames: float) -> float:
+def flops_of_clip(config: dict[str, Any], frames: int | float) -> float:
   """Of the matrix products in training on a clip: forward, and twice as many backward."""
   inputs = sum(STREAM_WIDTHS[name] for name in config['model']['inputs'])
   first, second = config['model']['hidden']
