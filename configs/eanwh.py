@@ -73,6 +73,12 @@ def get_config():
     resident_dtype='float32',  # or 'bfloat16'
     steps_at_once=0,  # in one program; 0: 20 on an accelerator, 1 on a CPU
   )
+  # Of the face backbone, where 'crops' are read in the place of 'face' (configs/finetune.py).
+  config.finetune = dict(
+    stages=(),
+    augmentation=dict(flip=0.0, rotation=0.0, scale=0.0, shift=0.0, contrast=0.0),
+    mixup=0.0,
+  )
   # aggregate: or 'mode'; draws: of a random segment, over which scores are averaged.
   config.eval = dict(segment='full', batch_size=64, aggregate='mean', draws=5)
   config.select = 'best_val'  # or 'last'

@@ -6,7 +6,7 @@ from typing import Any
 
 from emo_jax import coverage, input_pipeline, labels, metrics_log, preprocess, resident
 from emo_jax.errors import UserError, require
-from emo_jax.models import lstm
+from emo_jax.models import lstm, resnet
 
 _CHOICES = {
   'temporal': ('windows', 'sequence'),
@@ -42,6 +42,12 @@ _RANGES = {
   'train.total_steps': (0, math.inf),
   'train.steps_at_once': (0, math.inf),
   'train.label_smoothing': (0, 0.99),
+  'finetune.augmentation.flip': (0, 1),
+  'finetune.augmentation.rotation': (0, 180),
+  'finetune.augmentation.scale': (0, 0.9),
+  'finetune.augmentation.shift': (0, 0.9),
+  'finetune.augmentation.contrast': (0, 0.9),
+  'finetune.mixup': (0, math.inf),
   'eval.batch_size': (1, math.inf),
   'eval.draws': (1, math.inf),
   'optim.learning_rate': (0, math.inf),
@@ -70,6 +76,7 @@ def check(config: Mapping[str, Any]) -> None:
   _check_decay(config['optim'])
   _check_model(config)
   _check_corpora(config)
+  _check_crops(config)
 
 
 def training_part(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _check_corpora(config: Mapping[str, Any]) -> None:
 
 def _check_model(config: Mapping[str, Any]) -> None:
   inputs, hidden = tuple(config['model']['inputs']), tuple(config['model']['hidden'])
-  known = tuple(input_pipeline.STREAM_WIDTHS)
+  known = (*input_pipeline.STREAM_WIDTHS, input_pipeline.CROPS)
   if not inputs or len(set(inputs)) < len(inputs) or not set(inputs) <= set(known):
     raise UserError(f'config.model.inputs is {inputs}; it must name some of {known}, each once')
   frozen = tuple(config['train']['freeze'])
@@ -158,8 +165,29 @@ def _check_model(config: Mapping[str, Any]) -> None:
     )
   if len(hidden) != 2 or not all(isinstance(n, int) and n > 0 for n in hidden):
     raise UserError(f'config.model.hidden is {hidden}; it must be the units of two layers')
-  if config['init_weights'] and inputs[0] != 'face':
+  if config['init_weights'] and inputs[0] not in ('face', input_pipeline.CROPS):
     raise UserError(
       f"config.model.inputs is {inputs}; with init_weights it must begin with 'face', which the "
       'weights were trained on'
+    )
+
+
+def _check_crops(config: Mapping[str, Any]) -> None:
+  """What only face crops can do is not asked of features, nor the other way round."""
+  inputs, how = config['model']['inputs'], config['finetune']
+  for stage in how['stages']:
+    require(stage, resnet.STAGES, 'a stage of config.finetune.stages')
+  if input_pipeline.CROPS not in inputs:
+    if how['stages'] or how['mixup'] or any(how['augmentation'].values()):
+      raise UserError(
+        f'config.finetune is of face crops, but config.model.inputs is {tuple(inputs)}: put '
+        "'crops' in the place of 'face', as configs/finetune.py does"
+      )
+    return
+  if 'face' in inputs:
+    raise UserError("config.model.inputs names 'crops' and 'face', which is made of them: take one")
+  if config['train']['input'] != 'streamed' or config['heads_at_once'] != 1:
+    raise UserError(
+      'face crops are streamed, one head at a time: give --config.train.input=streamed and '
+      '--config.heads_at_once=1'
     )

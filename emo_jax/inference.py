@@ -21,6 +21,7 @@ from emo_jax import (
   preprocess,
   processes,
 )
+from emo_jax.augmentation import Augmentation
 from emo_jax.corpora import Split
 from emo_jax.models import lstm
 from emo_jax.models.ean import Model
@@ -45,6 +46,8 @@ def build_model(config: Mapping[str, Any]) -> Model | StaticModel:
     window=window,
     # Runs of earlier versions had no choice.
     lstm=lstm.choose(wanted.get('lstm', 'auto'), parallel.platform()),
+    stages=tuple(config.get('finetune', {}).get('stages', ())),
+    backbone_dtype=jnp.float32 if parallel.platform() == 'cpu' else jnp.bfloat16,
   )
 
 
@@ -70,6 +73,10 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
     batch_size=-(-config[part]['batch_size'] // alone),
     devices=devices,
     seed=config['seed'],
+    crops=input_pipeline.CROPS in config['model']['inputs'],
+    augmentation=Augmentation(**config['finetune']['augmentation'])
+    if part == 'train' and 'finetune' in config
+    else Augmentation(),
   )
 
 
@@ -210,5 +217,7 @@ def trained_head(config: Mapping[str, Any], seed: int, params: Any, temperature:
 def initial_params(model: nn.Module, seed: int, widths: Mapping[str, int]) -> Any:
   """Fresh parameters for streams of the given widths."""
   streams = {name: jnp.zeros((1, preprocess.WINDOW, width)) for name, width in widths.items()}
-  length = {name: jnp.full(1, preprocess.WINDOW) for name in widths}
+  crops = (1, preprocess.WINDOW, *input_pipeline.CROP_SHAPE)
+  streams[input_pipeline.CROPS] = jnp.zeros(crops, jnp.uint8)
+  length = {name: jnp.full(1, preprocess.WINDOW) for name in streams}
   return model.init(jax.random.key(seed), dict(streams=streams, length=length))['params']

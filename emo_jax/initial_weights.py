@@ -9,6 +9,7 @@ import numpy as np
 
 from emo_jax import inference, input_pipeline, labels, weights
 from emo_jax.errors import UserError
+from emo_jax.models import resnet
 from emo_jax.models.static import StaticModel
 
 
@@ -25,9 +26,26 @@ def params(config: Mapping[str, Any], model: nn.Module, key: Mapping[str, str]) 
   """
   fresh = inference.initial_params(model, config['seed'], input_pipeline.STREAM_WIDTHS)
   path = config['init_weights']
+  if 'backbone' in fresh:
+    fresh['backbone'] = _backbone(path, key)
   if not path:
     return fresh
   return converted(fresh, path, config['task'], model, key, config['hand_start'])
+
+
+def _backbone(path: str, key: Mapping[str, str]) -> Any:
+  """The backbone to fine-tune: that of the file, or a random one where the features are of one."""
+  if path:
+    loaded = weights.load(path)
+    if loaded['backbone'] is None:
+      raise UserError(f'{path} has no backbone to fine-tune: convert one with --static')
+    return loaded['backbone']
+  if ':' not in key['backbone']:
+    raise UserError(
+      'no backbone to fine-tune: give --config.init_weights=FILE, made by '
+      'python -m emo_jax.convert with --static'
+    )
+  return resnet.random_variables(0)
 
 
 def converted(
@@ -64,6 +82,8 @@ def converted(
     raise UserError(f'{path} has no temporal head: convert one with --dynamic')
   else:
     given_params = loaded['head']['params']
+  if 'backbone' in params:
+    given_params = given_params | dict(backbone=params['backbone'])
 
   def fill(path_in_tree, own, given):
     name = jax.tree_util.keystr(path_in_tree, simple=True, separator='/')

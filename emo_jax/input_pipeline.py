@@ -22,12 +22,15 @@ import numpy as np
 from emo_jax import coverage, labels, preprocess
 from emo_jax.corpora import Split
 from emo_jax.errors import UserError
+from emo_jax.models.ean import CROPS
 from emo_jax.recipe import Recipe
 
 Batch = dict[str, Any]
+_AUGMENTING = 1  # sets these draws apart from those of segments
 
 # Features per frame of every stream a model may read.
 STREAM_WIDTHS = {'face': 512, 'hands': 84}
+CROP_SHAPE = (224, 224, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +68,29 @@ def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   )
   if not all(np.isfinite(x).all() for x in streams.values()):
     raise UserError(f'the features of clip {clip_id} are not finite: extract its video again')
+  if recipe.crops:
+    streams[CROPS] = _crops(raw, clip_id, recipe, epoch)[kept]
   label = int(raw['labels'].get(recipe.task, labels.UNKNOWN))
   shown = raw['face_present'][frames] if recipe.no_face == 'mask' else np.ones(len(frames), bool)
   shares = coverage.shares(raw['face_present'], raw['hand_score'])
   who = (raw[name].decode() if name in raw else None for name in ('signer', 'utterance'))
   return Example(clip_id, label, streams, frames, shown, shares, *who)
+
+
+def _crops(raw: dict[str, Any], clip_id: str, recipe: Recipe, epoch: int) -> np.ndarray:
+  """The crop that each frame which is left shows, changed as the recipe says."""
+  if CROPS not in raw:
+    raise UserError(
+      f'clip {clip_id} has features alone, but this run reads face crops: use a corpus built with '
+      'them, like ejsl/crops, or a run on features extracted with its weights.safetensors'
+    )
+  present = raw['face_present']
+  crops = np.asarray(raw[CROPS], np.uint8).reshape(-1, *CROP_SHAPE)
+  rng = np.random.default_rng([recipe.seed, epoch, preprocess.clip_hash(clip_id), _AUGMENTING])
+  crops = recipe.augmentation(crops, rng)
+  number = np.maximum(np.cumsum(present) - 1, 0).astype(np.float32)[:, None]
+  shown, _ = preprocess.fill_faces(number, present, recipe.no_face)
+  return crops[shown[:, 0].astype(np.int64)]
 
 
 def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,6 +108,8 @@ def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, n
 def features(examples: Sequence[Example], clips: int, frames: int, masked: bool) -> Batch:
   """`streams` [clips, frames, width] of up to so many examples and, if `masked`, `shown`."""
   streams = {name: np.zeros((clips, frames, n), np.float32) for name, n in STREAM_WIDTHS.items()}
+  if any(CROPS in example.streams for example in examples):
+    streams[CROPS] = np.zeros((clips, frames, *CROP_SHAPE), np.uint8)
   shown = np.ones((clips, frames), bool)
   for i, example in enumerate(examples):
     for name, value in example.streams.items():
@@ -141,7 +164,7 @@ def arranged(
   ]
 
   return dict(
-    length=dict.fromkeys(STREAM_WIDTHS, lengths),
+    length=dict.fromkeys((*STREAM_WIDTHS, CROPS), lengths),
     labels={recipe.task: recipe.split(padded_to(label, labels.UNKNOWN, np.int32))},
     mask=recipe.split(np.arange(total) < len(length)),
     id=recipe.split(padded_to(clip_hash, 0, np.uint32)),

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import optax
+
+from emo_jax.models import resnet
 
 
 def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
@@ -18,12 +21,13 @@ def schedule(config: Mapping[str, Any], steps: int) -> optax.Schedule:
 
 
 def optimizer(
-  config: Mapping[str, Any], frozen: Sequence[str] = ()
+  config: Mapping[str, Any], frozen: Sequence[str] = (), stages: Sequence[str] | None = None
 ) -> optax.GradientTransformation:
   """Gradients clipped by their global norm (0: not), then the update and decoupled decay.
 
   Adam has no decay (emo_jax.config_check refuses one). The learning rate is the training step's to
-  apply. Layers named in `frozen` are kept as they are.
+  apply. Layers named in `frozen` are kept as they are, and all of a
+  backbone, where there is one, but its `stages`.
   """
   decay = optax.add_decayed_weights(config['weight_decay'])
   update = {
@@ -34,7 +38,15 @@ def optimizer(
   clip = [optax.clip_by_global_norm(config['clip_norm'])] if config['clip_norm'] else []
 
   def is_frozen(params):
-    return {layer: layer in frozen for layer in params}
+    layers = {layer: layer in frozen for layer in params}
+    if stages is not None:
+      names = jax.tree_util.tree_map_with_path(_name, params['backbone'])
+      layers['backbone'] = jax.tree.map(lambda x: not resnet.is_trained(x, stages), names)
+    return layers
 
-  kept = [optax.masked(optax.set_to_zero(), is_frozen)] if frozen else []
+  kept = [optax.masked(optax.set_to_zero(), is_frozen)] if frozen or stages is not None else []
   return optax.chain(*kept, *clip, *update, *kept)
+
+
+def _name(path: Any, _: Any) -> str:
+  return jax.tree_util.keystr(path, simple=True, separator='/')

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from emo_jax import preprocess
+from emo_jax.augmentation import Augmentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Recipe:
     temporal: `windows` or `sequence`.
     batch_size: clips per batch over all devices.
     devices: over how many a batch is split.
-    seed: of shuffling and of random segments.
+    seed: of shuffling, random segments and augmentation.
+    crops: is the face read as crops, not as features?
+    augmentation: of these.
   """
 
   task: str
@@ -31,6 +34,8 @@ class Recipe:
   batch_size: int
   devices: int
   seed: int
+  crops: bool = False
+  augmentation: Augmentation = Augmentation()
 
   @property
   def per_device(self) -> int:

@@ -4,6 +4,7 @@ A batch is that of `emo_jax.input_pipeline` without `streams` and `shown`, which
 the device: the same clips, in the same order, cut in the same way.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from emo_jax import input_pipeline, processes
 from emo_jax.corpora import Split
-from emo_jax.input_pipeline import STREAM_WIDTHS, Batch
+from emo_jax.input_pipeline import CROP_SHAPE, CROPS, STREAM_WIDTHS, Batch
 from emo_jax.training_input import Steps
 
 DTYPES = ('float32', 'bfloat16')
@@ -22,7 +23,9 @@ DTYPES = ('float32', 'bfloat16')
 
 def size(frames: int, inputs: Sequence[str], dtype: str) -> int:
   """Bytes on a device of so many frames."""
-  return frames * sum(STREAM_WIDTHS[name] for name in inputs) * jnp.dtype(dtype).itemsize
+  crops = math.prod(CROP_SHAPE) if CROPS in inputs else 0
+  features = sum(width for name, width in STREAM_WIDTHS.items() if name in inputs)
+  return frames * (crops + features * jnp.dtype(dtype).itemsize)
 
 
 def load(split: Split, steps: Steps, inputs: Sequence[str], dtype: str) -> dict[str, np.ndarray]:

@@ -26,7 +26,8 @@ PaperScores = Mapping[str, Mapping[str, Any]]
 
 def parameter_counts(head: Any, kind: str) -> dict[str, int]:
   """Parameters of the head, and with the face backbone, whose class layer the static head is."""
-  count = sum(int(np.size(x)) for x in jax.tree.leaves(head))
+  own = {layer: x for layer, x in head.items() if layer != 'backbone'}
+  count = sum(int(np.size(x)) for x in jax.tree.leaves(own))
   return dict(head=count, total=BACKBONE_PARAMETERS + (0 if kind == 'static' else count))
 
 

@@ -1,6 +1,7 @@
 """Training temporal heads on stored features, one after another or several at once."""
 
 import functools
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from emo_jax import (
   corpora,
   inference,
   initial_weights,
+  labels,
   parallel,
   processes,
+  weights,
 )
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
@@ -67,8 +70,22 @@ def fit_all(
     heads = [Head(trainer.common, workdir, member, len(members)) for member in group]
     for head, fitted in zip(heads, trainer.fit(heads, after_step), strict=True):
       found[head.member.name] = fitted
+      if 'backbone' in fitted.params:
+        processes.by_first(lambda: _export(fitted.params, config['task'], head.folder))  # noqa: B023
     todo = [m for m in todo if m.name not in found]
   return [found[m.name] for m in members]
+
+
+def _export(params: Mapping[str, Any], task: str, folder: Path) -> None:
+  """Writes the fine-tuned backbone as weights that features can be extracted with, and its head if
+  it is of the published size."""
+  path = folder / 'weights.safetensors'
+  head = dict(params={layer: x for layer, x in params.items() if layer != 'backbone'})
+  shapes = {name: x.shape for name, x in weights.flatten(head).items()}
+  is_published = shapes in [weights.head_shapes(width) for width in weights.HEAD_WIDTHS]
+  alone = not is_published or labels.names(task) != labels.EMOTIONS
+  weights.save(path, backbone=params['backbone'], head=None if alone else head)
+  print(f'the fine-tuned backbone{"" if alone else " and its head"}: {path}', file=sys.stderr)
 
 
 def untrained(config: Mapping[str, Any], workdir: Path, tests: Sequence[corpora.Split]) -> Fitted:

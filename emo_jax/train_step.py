@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from emo_jax import parallel
+from emo_jax import mixup, parallel
 from emo_jax.models.ean import Model
 
 NEVER = -1
+_MIXING = 1  # sets these draws apart from those of dropout
 
 
 @flax.struct.dataclass
@@ -41,19 +42,28 @@ def initial_state(params: Any, optimizer: optax.GradientTransformation) -> State
 
 
 def weighted_loss(
-  logits: jax.Array, batch: dict[str, Any], task: str, class_weights: jax.Array, smoothing: float
+  logits: jax.Array,
+  batch: dict[str, Any],
+  task: str,
+  class_weights: jax.Array,
+  smoothing: float,
+  mix: mixup.Mix | None = None,
 ) -> tuple[jax.Array, jax.Array]:
   """Sum over clips of weight times loss, and the sum of weights.
 
   A clip's loss is the mean over its rows of the cross-entropy with its label; its weight is its
   class'. Clips that are padding, unlabelled or without a face weigh nothing.
   """
-  label, rows = batch['labels'][task], batch['rows']
-  counted = batch['mask'] & (label >= 0) & (batch['length']['face'] > 0)
+  label, rows, counted = batch['labels'][task], batch['rows'], _counted(batch, task)
   clip_weight = jnp.where(counted, class_weights[jnp.maximum(label, 0)], 0.0)
   target = optax.smooth_labels(jax.nn.one_hot(label, logits.shape[-1]), smoothing)
+  target = mixup.targets(target, mix) if mix else target
   each = optax.softmax_cross_entropy(logits, target[rows['clip']])
   return (each * rows['weight'] * clip_weight[rows['clip']]).sum(), clip_weight.sum()
+
+
+def _counted(batch: dict[str, Any], task: str) -> jax.Array:
+  return batch['mask'] & (batch['labels'][task] >= 0) & (batch['length']['face'] > 0)
 
 
 def train_step(
@@ -62,8 +72,10 @@ def train_step(
   task: str,
   smoothing: float,
   groups: tuple[tuple[int, int], ...] = (),
+  mixing: float = 0.0,
 ) -> Callable[[State, dict[str, Any], dict[str, Any]], State]:
-  """The step (state, batch, head) -> state of one head, whose rows come in the model's `groups`.
+  """The step (state, batch, head) -> state of one head, whose rows come in the model's `groups`
+  and whose face crops are mixed (emo_jax.mixup) by Beta(mixing, mixing), or not.
 
   `head` is what differs between heads that are trained at once: its `seed`, the `class_weights` [k]
   and the learning `rate` of this step. Sums are added over devices first and then divided, so that
@@ -73,11 +85,16 @@ def train_step(
   def step(state: State, batch: dict[str, Any], head: dict[str, Any]) -> State:
     key = jax.random.fold_in(jax.random.key(head['seed']), state.step)
 
+    mix = None
+    if mixing:
+      mix = mixup.draw(jax.random.fold_in(key, _MIXING), _counted(batch, task), mixing)
+      batch = mixup.crops(batch, mix)
+
     def loss_sum(params):
       logits = model.apply(
         {'params': params}, batch, train=True, groups=groups, rngs={'dropout': key}
       )
-      return weighted_loss(logits, batch, task, head['class_weights'], smoothing)
+      return weighted_loss(logits, batch, task, head['class_weights'], smoothing, mix)
 
     (loss, weight), grads = jax.value_and_grad(loss_sum, has_aux=True)(state.params)
     loss, weight, grads = parallel.total((loss, weight, grads))

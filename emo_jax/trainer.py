@@ -74,7 +74,9 @@ class Trainer:
   def __init__(self, config: Mapping[str, Any], devices: list[jax.Device]):
     """Takes the run's config and the devices of this process."""
     model = inference.build_model(config)
-    optimizer = optimizers.optimizer(config['optim'], config['train']['freeze'])
+    self._crops = input_pipeline.CROPS in config['model']['inputs']
+    stages = config['finetune']['stages'] if self._crops else None
+    optimizer = optimizers.optimizer(config['optim'], config['train']['freeze'], stages)
     predict = inference.Predictor(model, config['eval']['aggregate'], devices)
     self.common = Common(config, devices, model, optimizer, predict)
     self._config, self._devices = config, devices
@@ -141,8 +143,9 @@ class Trainer:
     if key not in self._programs:
       masked = self._config['no_face'] == 'mask'
       smoothing = self._config['train']['label_smoothing']
+      mixing = self._config['finetune']['mixup'] if self._crops else 0.0
       one = train_step.train_step(
-        self.common.model, self.common.optimizer, self._config['task'], smoothing, groups
+        self.common.model, self.common.optimizer, self._config['task'], smoothing, groups, mixing
       )
 
       def step(state, batch, head, arrays):

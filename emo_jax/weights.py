@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -75,7 +76,7 @@ def _dense_shapes(name: str, inputs: int, outputs: int = len(EMOTIONS)) -> dict[
   return {f'params/{name}/kernel': (inputs, outputs), f'params/{name}/bias': (outputs,)}
 
 
-def nest(flat: Mapping[str, np.ndarray]) -> dict:
+def nest(flat: Mapping[str, Any]) -> dict:
   """`{'a/b': x}` -> `{'a': {'b': x}}`."""
   tree: dict = {}
   for name, value in flat.items():

@@ -30,6 +30,8 @@ LAYERS = [
   {
     'preprocess',
     'recipe',
+    'augmentation',
+    'mixup',
     'corpora',
     'survey',
     'input_pipeline',

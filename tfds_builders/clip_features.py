@@ -1,5 +1,6 @@
 """What every corpus' examples hold: a clip's fields, who signs what, and a label per task."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ KEY = 'compatibility_key'
 VIDEOS = 'videos'
 # Of a corpus that a model labelled: its name and revision.
 LABEL_MODEL, LABEL_REVISION = 'label_model', 'label_revision'
+# The config whose examples hold face crops too, [faces, 224, 224, 3] uint8: of frames with a face.
+CROPS = 'crops'
+CROP_SHAPE = (224, 224, 3)
 
 
-def features(tasks: Sequence[str]) -> tfds.features.FeaturesDict:
+def features(tasks: Sequence[str], with_crops: bool = False) -> tfds.features.FeaturesDict:
   """Features of one example with a label per task; T, the number of sampled frames, varies."""
   fields = {
     name: tfds.features.Tensor(shape=shape, dtype=dtype)
@@ -26,7 +30,9 @@ def features(tasks: Sequence[str]) -> tfds.features.FeaturesDict:
   }
   text = {name: tfds.features.Text() for name in ('id', 'signer', 'utterance', 'text')}
   task_labels = {task: tfds.features.Scalar(np.int64) for task in tasks}
-  return tfds.features.FeaturesDict(fields | text | {'labels': task_labels})
+  image = tfds.features.Image(shape=CROP_SHAPE, encoding_format='jpeg')
+  crops = {CROPS: tfds.features.Sequence(image)} if with_crops else {}
+  return tfds.features.FeaturesDict(fields | text | {'labels': task_labels} | crops)
 
 
 def example(
@@ -37,13 +43,17 @@ def example(
   utterance: str,
   text: str,
   task_labels: Mapping[str, int],
+  crops: Sequence[bytes] | None = None,
 ) -> dict[str, Any]:
-  """One example; `task_labels` holds an index per task, `labels.UNKNOWN` where nobody knows."""
+  """One example; `task_labels` holds an index per task, `labels.UNKNOWN` where nobody knows, and
+  `crops` the JPEGs of the frames with a face, for the config that has them."""
   for task, index in task_labels.items():
     assert labels.UNKNOWN <= index < len(labels.names(task)), (id, task, index)
   fields = {
     name: np.asarray(getattr(clip, name), dtype) for name, (_, dtype) in clip_lib.FIELDS.items()
   }
+  if crops is not None:
+    fields[CROPS] = [io.BytesIO(jpeg) for jpeg in crops]
   return fields | dict(
     id=id, signer=signer, utterance=utterance, text=text, labels=dict(task_labels)
   )

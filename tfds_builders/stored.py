@@ -167,7 +167,9 @@ class _Kept(Sequence):
     if not 0 <= index < len(self):
       raise IndexError(index)
     example = self._source[index]
-    arrays = [x for x in example.values() if isinstance(x, np.ndarray)]
+    # Images of a sequence come as a list.
+    each = itertools.chain(*(x if isinstance(x, list) else [x] for x in example.values()))
+    arrays = [x for x in each if isinstance(x, np.ndarray)]
     for array in arrays:
       array.setflags(write=False)
     size = sum(array.nbytes for array in arrays)

@@ -25,6 +25,7 @@ from emo_jax import (
   files,
   finished_runs,
   inference,
+  input_pipeline,
   labels,
   preprocess,
   provenance,
@@ -47,6 +48,10 @@ def main(argv: Sequence[str]) -> None:
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
   workdir = Path(arguments.workdir)
   run = finished_runs.open_single(workdir)
+  if input_pipeline.CROPS in run.config['model']['inputs']:
+    raise UserError(
+      f'{workdir} reads face crops, whose contributions are not told: explain a run on features'
+    )
   split = _open(run, arguments)
   other = finished_runs.open_single(Path(arguments.beside)) if arguments.beside else None
   if other:

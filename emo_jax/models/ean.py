@@ -5,11 +5,15 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from emo_jax.models import resnet
 from emo_jax.models.lstm import LSTM
+from emo_jax.weights import FEATURES, backbone_shapes, nest
 
 Batch = dict[str, Any]
+CROPS = 'crops'  # a stream that goes through the backbone first
 _DRAWS = 1 << 16  # values of 16 random bits
 
 
@@ -35,6 +39,9 @@ class Model(nn.Module):
     hidden: units of the two LSTM layers.
     dropout: rate after each LSTM layer, at training only.
     lstm: how the layers are computed (emo_jax.models.lstm.WAYS).
+    stages: of the backbone that gradients go to (emo_jax.models.resnet.STAGES); its variables are
+      the parameter `backbone` where `inputs` has `crops`.
+    backbone_dtype: in which its convolutions compute.
     window: frames per row; a row that runs over its clip's end repeats the last frame
       (EMO-AffectNet's sequences). None: a row is a whole clip.
   """
@@ -45,6 +52,8 @@ class Model(nn.Module):
   dropout: float = 0.2
   window: int | None = 10
   lstm: str = 'float32'
+  stages: tuple[str, ...] = ()
+  backbone_dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -67,7 +76,7 @@ class Model(nn.Module):
       groups: of rows that follow one another, how many there are and the frames of the longest:
         later ones are not computed. Without them all rows have all frames.
     """
-    x = jnp.concatenate([batch['streams'][name] for name in self.inputs], axis=-1)
+    x = jnp.concatenate([self._stream(batch['streams'], name) for name in self.inputs], axis=-1)
     length = batch['length'][self.inputs[0]]
     everything = dict(clip=jnp.arange(x.shape[0]), start=jnp.zeros(x.shape[0], jnp.int32))
     rows = {name: batch.get('rows', everything)[name] for name in ('clip', 'start')}
@@ -87,6 +96,18 @@ class Model(nn.Module):
       states.append(self._states(layers, x, length, batch.get('shown'), part, frames, per_frame))
       first += count
     return nn.Dense(self.num_labels, name='logits')(jnp.concatenate(states))
+
+  def _stream(self, streams: dict[str, Array], name: str) -> Array:
+    """[B, T, features]; of `crops` [B, T, 224, 224, 3] what the backbone makes of them."""
+    x = streams[name]
+    if name != CROPS:
+      return x
+    variables = self.param('backbone', _no_backbone)
+    if self.is_initializing():
+      return jnp.zeros((*x.shape[:2], FEATURES))
+    backbone = resnet.FaceBackbone(self.backbone_dtype, parent=None)
+    flat = x.reshape(-1, *x.shape[2:])
+    return backbone.apply(resnet.held(variables, self.stages), flat).reshape(*x.shape[:2], FEATURES)
 
   def _states(
     self,
@@ -120,3 +141,8 @@ class Model(nn.Module):
         keys = jax.vmap(lambda key, i=number: jax.random.fold_in(key, i))(rows['key'])
         x = row_dropout(x, keys, self.dropout)
     return x
+
+
+def _no_backbone(key: Array) -> dict:
+  """What is replaced by weights (emo_jax.initial_weights)."""
+  return nest({name: jnp.zeros(shape) for name, shape in backbone_shapes().items()})

@@ -2,11 +2,13 @@
 
 Ryumina et al., "In search of a robust facial expressions recognition model", 2022, as their code
 builds it: the stride sits on the first 1x1 convolution and on the projection, and the embedding is
-the `features` layer after ReLU. The backbone is frozen, so batch norm always uses its statistics.
+the `features` layer after ReLU. Batch norm always uses the statistics it came with, also where
+stages are fine-tuned: batches are small.
 """
 
 import functools
 import zlib
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -18,6 +20,7 @@ from jaxtyping import Array, Float32, Num, UInt8
 from emo_jax.weights import FEATURES, RESNET_STAGES, backbone_shapes, nest
 
 BN_EPSILON = 1e-3  # Keras' default, with which the public weights were trained
+STAGES = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'features')
 MEAN_BGR = (91.4953, 103.8827, 131.0912)  # of VGGFace2, in 0..255
 
 # Of pixels after the mean is taken off, roughly: random weights then give features of order one.
@@ -35,6 +38,23 @@ def preprocess(rgb: Num[Array | np.ndarray, 'b h w 3']) -> Float32[Array, 'b h w
   """
   bgr = jnp.asarray(rgb, jnp.float32)[..., ::-1]
   return bgr - jnp.asarray(MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
+
+
+def is_trained(name: str, stages: Sequence[str]) -> bool:
+  """Is a tensor, as in `params/conv5_1/3x3/kernel`, of one of these of STAGES? Statistics of batch
+  norm and the static class layer are of none."""
+  collection, layer, *_ = name.split('/')
+  return collection == 'params' and layer.split('_')[0] in stages
+
+
+def held(variables: dict, stages: Sequence[str]) -> dict:
+  """The same variables of `FaceBackbone`, through which no gradient goes but to these stages."""
+
+  def hold(path, x):
+    name = jax.tree_util.keystr(path, simple=True, separator='/')
+    return x if is_trained(name, stages) else jax.lax.stop_gradient(x)
+
+  return jax.tree_util.tree_map_with_path(hold, variables)
 
 
 def random_variables(seed: int) -> dict:
@@ -96,7 +116,7 @@ class FaceBackbone(nn.Module):
 
   dtype: DTypeLike = jnp.float32
 
-  def __call__(self, rgb: UInt8[Array | np.ndarray, 'b 224 224 3']) -> Float32[Array, 'b 512']:
+  def __call__(self, rgb: Num[Array | np.ndarray, 'b 224 224 3']) -> Float32[Array, 'b 512']:
     """The embedding of face crops: [B, 224, 224, 3] RGB -> [B, 512], nowhere negative."""
     return self.outputs(rgb)[0]
 
@@ -106,7 +126,7 @@ class FaceBackbone(nn.Module):
 
   @nn.compact
   def outputs(
-    self, rgb: UInt8[Array | np.ndarray, 'b 224 224 3']
+    self, rgb: Num[Array | np.ndarray, 'b 224 224 3']
   ) -> tuple[Float32[Array, 'b 512'], Float32[Array, 'b 7']]:
     """Embedding [B, 512] and static logits [B, 7] of face crops."""
     x = preprocess(rgb).astype(self.dtype)

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from emo_jax import labels
 from emo_jax.errors import UserError
-from emo_jax.video import clip
+from emo_jax.video import clip, crops
 from tfds_builders import clip_features, crossing, manifest, video_corpus
 from tfds_builders.ejsl import ita
 
@@ -32,6 +32,10 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   )
   # Nothing is downloaded; looking for checksums would need the package importlib_resources.
   url_infos = None
+  # Beside the data set itself, which has no config.
+  _CROPS = tfds.core.BuilderConfig(
+    name=clip_features.CROPS, description='With face crops, to fine-tune the backbone on.'
+  )
 
   def __init__(
     self,
@@ -55,9 +59,14 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     self._ita_dir = ita_dir
     super().__init__(**kwargs)
 
+  @classmethod
+  def get_builder_config(cls, name: str, version=None) -> tfds.core.BuilderConfig | None:
+    """As any TFDS builder's."""
+    return cls._CROPS if name == clip_features.CROPS else super().get_builder_config(name, version)
+
   def _info(self) -> tfds.core.DatasetInfo:
     return self.dataset_info_from_configs(
-      features=clip_features.features(tuple(labels.TASKS)),
+      features=clip_features.features(tuple(labels.TASKS), self.builder_config is not None),
       metadata=tfds.core.MetadataDict({clip_features.KEY: dict(self.key)}),
     )
 
@@ -114,6 +123,7 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
           utterance=row.utterance,
           text=row.text,
           task_labels=row.labels,
+          crops=crops.cut(row.path, features) if self.builder_config else None,
         ),
       )
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from emo_jax.errors import UserError, first_of
-from emo_jax.video import clip
+from emo_jax.video import clip, crops
 from tfds_builders import clip_features, video_corpus
 from tfds_builders.emosign import annotations
 from tfds_builders.emosign.annotations import Annotation
@@ -29,6 +29,7 @@ _CHOSEN = {
   'multi': lambda row: row.is_multi,
   'all': lambda row: True,
   LABELS: lambda row: True,
+  clip_features.CROPS: lambda row: True,
 }
 _VIDEO_ENDINGS = ('.mp4', '.mov')
 _SHOWN = 10  # of the missing clips' names, on stderr
@@ -44,6 +45,9 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     tfds.core.BuilderConfig(name='single', description='The Single Expression Set, 140 clips.'),
     tfds.core.BuilderConfig(name='multi', description='The 37 clips of several expressions.'),
     tfds.core.BuilderConfig(name='all', description='All 200 clips.'),
+    tfds.core.BuilderConfig(
+      name=clip_features.CROPS, description='All, with face crops to fine-tune the backbone on.'
+    ),
     tfds.core.BuilderConfig(name=LABELS, description='All 200 annotations, without clips.'),
   ]
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
@@ -68,12 +72,17 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   def _info(self) -> tfds.core.DatasetInfo:
     metadata = {clip_features.KEY: dict(self.key)} if self._with_clips else {}
     return self.dataset_info_from_configs(
-      features=_features(self._with_clips), metadata=tfds.core.MetadataDict(metadata)
+      features=_features(self._with_clips, self._with_crops),
+      metadata=tfds.core.MetadataDict(metadata),
     )
 
   @property
   def _with_clips(self) -> bool:
     return self.builder_config.name != LABELS
+
+  @property
+  def _with_crops(self) -> bool:
+    return self.builder_config.name == clip_features.CROPS
 
   def download_and_prepare(
     self, *, download_config: tfds.download.DownloadConfig | None = None, **kwargs
@@ -114,16 +123,19 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
     path = annotations.named(self._annotations_path)
     rows = annotations.read(path or annotations.in_folder(Path(dl_manager.manual_dir)))
     self.info.metadata[ANNOTATIONS_KEY] = annotations.digest(rows)
-    rows = chosen(rows, self.builder_config.name)
+    rows, videos = chosen(rows, self.builder_config.name), {}
     if self._with_clips:
-      rows = self._extract(rows, Path(dl_manager.manual_dir))
+      rows, videos = self._extract(rows, Path(dl_manager.manual_dir))
     signers = sorted({row.signer for row in rows})
     return {
-      signer: self._generate_examples([r for r in rows if r.signer == signer]) for signer in signers
+      signer: self._generate_examples([r for r in rows if r.signer == signer], videos)
+      for signer in signers
     }
 
-  def _extract(self, rows: Sequence[Annotation], folder: Path) -> list[Annotation]:
-    """The rows whose clips are there, after their features were extracted."""
+  def _extract(
+    self, rows: Sequence[Annotation], folder: Path
+  ) -> tuple[list[Annotation], dict[str, Path]]:
+    """The rows whose clips are there, and those, after their features were extracted."""
     videos = require_videos(folder, rows)
     missing = _missing(rows, videos)
     self.info.metadata[MISSING_KEY] = missing
@@ -138,14 +150,15 @@ class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
       (Path(self.data_dir) / MISSING_FILE).write_text(''.join(f'{name}\n' for name in missing))
     targets = {video: self.features_dir / f'{name}.npz' for name, video in videos.items()}
     self.extract(targets, 'the folder')
-    return [row for row in rows if row.video in videos]
+    return [row for row in rows if row.video in videos], videos
 
-  def _generate_examples(self, rows: Iterable[Annotation]):
+  def _generate_examples(self, rows: Iterable[Annotation], videos: Mapping[str, Path]):
     for row in rows:
       fields = dict(id=row.video, signer=row.signer, utterance=row.utterance, text='')
       if self._with_clips:
         features, _, _ = clip.load(self.features_dir / f'{row.video}.npz')
-        fields = clip_features.example(features, **fields, task_labels=row.labels)
+        faces = crops.cut(videos[row.video], features) if self._with_crops else None
+        fields = clip_features.example(features, **fields, task_labels=row.labels, crops=faces)
       yield (
         row.video,
         fields
@@ -193,9 +206,9 @@ def _missing(rows: Iterable[Annotation], videos: Collection[str]) -> list[str]:
   return sorted(row.video for row in rows if row.video not in videos)
 
 
-def _features(with_clips: bool) -> tfds.features.FeaturesDict:
+def _features(with_clips: bool, with_crops: bool) -> tfds.features.FeaturesDict:
   """Fields of `clip_features`, without the clip's where there is none, and EmoSign's own."""
-  fields = dict(clip_features.features(TASKS).items())
+  fields = dict(clip_features.features(TASKS, with_crops).items())
   if not with_clips:
     fields = {name: feature for name, feature in fields.items() if name not in clip.FIELDS}
   own = dict(
