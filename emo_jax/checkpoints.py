@@ -5,6 +5,7 @@ Where the batches stand is no part of it: they depend on their number only.
 
 import contextlib
 import functools
+import hashlib
 import logging
 import shutil
 import sys
@@ -18,7 +19,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import v1 as reading
 
-from emo_jax.errors import UserError
+from emo_jax.errors import UserError, first_line
 
 _LATE = 'Event loop is closed'  # what parts of a write say that end after another one has failed
 
@@ -58,7 +59,8 @@ class Checkpoints:
     self._require_room(sum(x.nbytes for x in jax.tree.leaves(host)))
     with self._writing():
       self._writer.save(
-        self._directory / str(step), ocp.args.Composite(state=ocp.args.StandardSave(host))
+        self._directory / str(step),
+        ocp.args.Composite(state=ocp.args.StandardSave(dict(of=host, sha256=_digest(host)))),
       )
 
   def _finish(self) -> None:
@@ -96,7 +98,7 @@ class Checkpoints:
       yield
     except Exception as error:
       raise UserError(
-        f'a checkpoint could not be written to {self._directory} ({_first_line(error)}): see to '
+        f'a checkpoint could not be written to {self._directory} ({first_line(error)}): see to '
         'the disk and start again; the checkpoint before it is whole'
       ) from error
 
@@ -113,14 +115,21 @@ class Checkpoints:
     while (step := self.latest_step()) is not None:
       try:
         return self._load(step, abstract)
+      except MemoryError:
+        raise
       except Exception as error:  # a damaged file may raise anything
         self._set_aside(step, error)
     return None
 
   def _load(self, step: int, abstract: Any) -> Any:
-    wanted = dict(state=abstract)
+    wanted = dict(state=abstract and dict(of=abstract, sha256=_digest({})))
     with self._alone:
-      return reading.load_checkpointables(self._directory / str(step), wanted)['state']
+      found = reading.load_checkpointables(self._directory / str(step), wanted)['state']
+    if 'of' not in found:  # runs of earlier versions had no digest
+      return found
+    if not np.array_equal(found['sha256'], _digest(found['of'])):
+      raise ValueError('its numbers are not those that were written')
+    return found['of']
 
   def _set_aside(self, step: int, error: Exception) -> None:
     aside = self._directory.with_name(f'{self._directory.name}-broken')
@@ -130,22 +139,46 @@ class Checkpoints:
     earlier = self.latest_step()
     then = 'there is none before it' if earlier is None else f'going on from that of step {earlier}'
     print(
-      f'the checkpoint of step {step} cannot be read ({_first_line(error)}): set aside in {where}; '
+      f'the checkpoint of step {step} cannot be read ({first_line(error)}): set aside in {where}; '
       f'{then}',
       file=sys.stderr,
     )
 
   def restore_state(self) -> Any:
-    """The newest state alone, as nested dicts of arrays. Raises UserError if there is none."""
+    """The newest state alone, as nested dicts of arrays.
+
+    Raises:
+      UserError: there is none, or it cannot be read.
+    """
     step = self.latest_step()
     if step is None:
       raise UserError('the run has no checkpoint left: train it again in a new workdir')
-    return self._load(step, None)
+    try:
+      return self._load(step, None)
+    except Exception as error:  # a damaged file may raise anything
+      raise UserError(
+        f'the checkpoint of step {step} in {self._directory} cannot be read '
+        f'({first_line(error)}): put it back, or train the run again'
+      ) from error
 
   def close(self) -> None:
     """Waits for writes under way. Raises UserError if one has failed."""
     self._finish()
     self._writer.close()
+
+
+def _digest(tree: Any) -> np.ndarray:
+  """[32] uint8, the sha256 of all arrays, by name: reading notices damage by itself only where
+  something can no longer be unpacked."""
+  digest = hashlib.sha256()
+  named = {
+    jax.tree_util.keystr(path, simple=True, separator='/'): np.asarray(x)
+    for path, x in jax.tree_util.tree_leaves_with_path(tree)
+  }
+  for name, x in sorted(named.items()):
+    digest.update(f'{name} {x.dtype} {x.shape}'.encode())
+    digest.update(x.tobytes())
+  return np.frombuffer(digest.digest(), np.uint8)
 
 
 @functools.cache
@@ -163,8 +196,3 @@ def _say_it_once() -> None:
       others(found)
 
   sys.unraisablehook = hook
-
-
-def _first_line(error: Exception) -> str:
-  lines = str(error).strip().splitlines() or ['']
-  return f'{type(error).__name__}: {lines[0][:200]}'

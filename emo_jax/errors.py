@@ -35,6 +35,12 @@ def first_of(names: Sequence[str], most: int) -> str:
   return ', '.join(names[:most]) + (', ...' if len(names) > most else '')
 
 
+def first_line(error: Exception) -> str:
+  """What another library's error says, for a line of ours."""
+  lines = str(error).strip().splitlines() or ['']
+  return f'{type(error).__name__}: {lines[0][:200]}'
+
+
 def require(value: str, known: Collection[str], what: str) -> None:
   """Raises UserError unless `value` is one of `known`."""
   if value not in known:

@@ -32,22 +32,25 @@ from emo_jax.survey import survey
 from emo_jax.video.clip import Clip
 
 
-def build_model(config: Mapping[str, Any]) -> Model | StaticModel:
-  """The model a run's config describes."""
+def build_model(config: Mapping[str, Any], trained: bool = False) -> Model | StaticModel:
+  """The model a run's config describes; one that was `trained` by cuDNN does without it too."""
   if config['model'].get('kind') == 'static':
     return StaticModel(len(labels.names(config['task'])))
   window = preprocess.WINDOW if config['temporal'] == 'windows' else None
-  wanted = config['model']
+  wanted, platform = config['model'], parallel.platform()
+  # Runs of earlier versions had no choice.
+  way = wanted.get('lstm', 'auto')
+  if trained and way == 'cudnn' and platform != 'gpu':
+    way = 'auto'
   return Model(
     num_labels=len(labels.names(config['task'])),
     inputs=tuple(wanted['inputs']),
     hidden=tuple(wanted['hidden']),
     dropout=wanted['dropout'],
     window=window,
-    # Runs of earlier versions had no choice.
-    lstm=lstm.choose(wanted.get('lstm', 'auto'), parallel.platform()),
+    lstm=lstm.choose(way, platform),
     stages=tuple(config.get('finetune', {}).get('stages', ())),
-    backbone_dtype=jnp.float32 if parallel.platform() == 'cpu' else jnp.bfloat16,
+    backbone_dtype=jnp.float32 if platform == 'cpu' else jnp.bfloat16,
   )
 
 
@@ -189,7 +192,7 @@ class Trained:
     self.config, self._temperature = config, temperature
     self._devices = parallel.devices(config['devices'])
     self._predict = _predictor(
-      build_model(config), config['eval']['aggregate'], tuple(self._devices)
+      build_model(config, trained=True), config['eval']['aggregate'], tuple(self._devices)
     )
     self._params = parallel.replicate(params, self._devices)
 

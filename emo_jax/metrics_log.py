@@ -2,15 +2,16 @@
 
 import importlib
 import json
+import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import tensorboardX
 
 from emo_jax import run_dir
-from emo_jax.errors import UserError
+from emo_jax.errors import UserError, first_line
 
 TRACKERS = ('', 'wandb', 'mlflow')
 
@@ -70,6 +71,7 @@ class WeightsAndBiases:
       name=_name(folder, config),
       id=_id(folder, 'wandb', uuid.uuid4().hex[:12]),
       resume='allow',
+      reinit='create_new',  # each head has a run of its own
       dir=str(folder),
       config=run_dir.flatten(run_dir.plain(config)),
     )
@@ -105,6 +107,42 @@ class Mlflow:
     self._client.set_terminated(self._run)
 
 
+class _Tracker:
+  """One of TRACKERS; one that fails once training has begun is left alone, and says so."""
+
+  def __init__(self, name: str, folder: Path, config: Mapping[str, Any]):
+    self._name = name
+    made = dict(wandb=WeightsAndBiases, mlflow=Mlflow)[name]
+    try:
+      self._writer: Writer | None = made(folder, config)
+    except UserError:
+      raise
+    except Exception as error:  # each has a family of its own
+      raise UserError(
+        f'config.tracker is {name!r}, which cannot begin ({first_line(error)}): log in to it, or '
+        "give --config.tracker=''"
+      ) from error
+
+  def write(self, step: int, values: Mapping[str, Any]) -> None:
+    self._tried(lambda writer: writer.write(step, values))
+
+  def close(self) -> None:
+    self._tried(lambda writer: writer.close())
+
+  def _tried(self, do: Callable[[Writer], None]) -> None:
+    if self._writer is None:
+      return
+    try:
+      do(self._writer)
+    except Exception as error:
+      self._writer = None
+      print(
+        f'warning: {self._name} gets no more of this run ({first_line(error)}); metrics.jsonl has '
+        'it all',
+        file=sys.stderr,
+      )
+
+
 class MetricsLog:
   """All writers of one head."""
 
@@ -131,13 +169,11 @@ def open_log(folder: Path, resume_step: int, config: Mapping[str, Any]) -> Metri
   """`metrics.jsonl`, TensorBoard's events and `config.tracker`'s, going on after a step.
 
   Raises:
-    UserError: the tracker is not installed, or `metrics.jsonl` is broken.
+    UserError: the tracker is not installed or cannot begin, or `metrics.jsonl` is broken.
   """
   others: list[Writer] = [TensorBoard(folder, resume_step)]
-  if config['tracker'] == 'wandb':
-    others.append(WeightsAndBiases(folder, config))
-  if config['tracker'] == 'mlflow':
-    others.append(Mlflow(folder, config))
+  if config['tracker']:
+    others.append(_Tracker(config['tracker'], folder, config))
   return MetricsLog([JsonLines(folder, resume_step)], others)
 
 

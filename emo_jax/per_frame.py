@@ -58,7 +58,7 @@ class FramePredictor:
     """Takes the run's config, selected parameters on the host and fitted temperature."""
     devices = parallel.devices(1)
     self._config = inference.one_by_one(config)
-    self._step = parallel.spread(rows_step(inference.build_model(config)), devices)
+    self._step = parallel.spread(rows_step(inference.build_model(config, trained=True)), devices)
     self._params, self._temperature = parallel.replicate(params, devices), temperature
 
   def __call__(self, split: Split) -> Float[np.ndarray, 'n k']:

@@ -49,6 +49,7 @@ def load(split: Split, steps: Steps, inputs: Sequence[str], dtype: str) -> dict[
   }
   shown = [np.zeros(0, bool)]
   for position in processes.own(len(steps.keep)):
+    processes.beat()
     raw = split.source[int(steps.keep[position])]
     example = input_pipeline.prepare(raw, once, epoch=0)
     for name in inputs:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,12 @@ def locked(workdir: Path) -> Iterator[None]:
       raise UserError(
         f'a run is going on in {workdir} ({who}): wait for it, or use another --workdir'
       ) from error
+    except OSError as error:  # a file system without locks
+      print(
+        f'warning: {workdir} cannot be locked ({error.strerror}): see to it that no other run uses '
+        'it',
+        file=sys.stderr,
+      )
     os.ftruncate(lock, 0)
     os.write(lock, f'process {os.getpid()} on {platform.node()}'.encode())
     yield

@@ -119,16 +119,18 @@ def survey(split: Split, task: str) -> Survey:
   """Reads every example of the split once; of several processes each reads its share."""
   if not len(split.source):
     raise UserError(f'{split.spec} has no clip')
-  rows = [
-    (
-      preprocess.clip_hash(e['id'].decode()),
-      e['labels'].get(task, labels.UNKNOWN),
-      e['time_s'],
-      e['face_present'],
-      coverage.shares(e['face_present'], e['hand_score']),
+  rows = []
+  for e in stored.parts(own_share(split).source, _FIELDS):
+    processes.beat()
+    rows.append(
+      (
+        preprocess.clip_hash(e['id'].decode()),
+        e['labels'].get(task, labels.UNKNOWN),
+        e['time_s'],
+        e['face_present'],
+        coverage.shares(e['face_present'], e['hand_score']),
+      )
     )
-    for e in stored.parts(own_share(split).source, _FIELDS)
-  ]
   clip_hash, label, time_s, present, shares = zip(*rows, strict=True) if rows else [()] * 5
   return Survey(
     processes.joined(np.array(clip_hash, np.uint32)),

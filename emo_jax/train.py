@@ -19,7 +19,7 @@ from emo_jax import (
 from emo_jax.checkpoints import Checkpoints
 from emo_jax.errors import UserError
 from emo_jax.members import Member
-from emo_jax.trainer import AfterStep, Trainer
+from emo_jax.trainer import AfterStep, Apart, Trainer
 from emo_jax.training_head import Fitted, Head
 
 
@@ -68,7 +68,11 @@ def fit_all(
     stands = processes.by_first(functools.partial(_stands, todo, workdir))
     group = [m for m in todo if stands[m.name] == stands[todo[0].name]][:at_once]
     heads = [Head(trainer.common, workdir, member, len(members)) for member in group]
-    for head, fitted in zip(heads, trainer.fit(heads, after_step), strict=True):
+    try:
+      fits = trainer.fit(heads, after_step)
+    except Apart:
+      continue
+    for head, fitted in zip(heads, fits, strict=True):
       found[head.member.name] = fitted
       if 'backbone' in fitted.params:
         processes.by_first(lambda: _export(fitted.params, config['task'], head.folder))  # noqa: B023

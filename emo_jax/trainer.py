@@ -37,6 +37,10 @@ def _next_stop(config: Mapping[str, Any], heads: Sequence[Head], step: int) -> i
   return min([(step // n + 1) * n for n in every] + [n for n in once if n > step])
 
 
+class Apart(Exception):
+  """Heads turn out to stand at different steps."""
+
+
 class _Given:
   """What the training step is given: batches and settings of all heads."""
 
@@ -87,7 +91,7 @@ class Trainer:
     self._programs: dict[tuple[Any, ...], Callable[..., State]] = {}
 
   def fit(self, heads: Sequence[Head], after_step: AfterStep) -> list[Fitted]:
-    """Trains heads that stand at the same step."""
+    """Trains heads that stand at the same step. Raises Apart if they do not after all."""
     if len(heads) > 1 and self._config['model']['lstm'] == 'cudnn':
       raise UserError('cuDNN trains one head at a time: give --config.heads_at_once=1')
     frames = max(head.frames for head in heads)
@@ -97,7 +101,7 @@ class Trainer:
     if len(stands) > 1:  # a checkpoint of one was set aside
       for head in heads:
         head.close()
-      raise UserError(f'heads stand at steps {sorted(stands)}: start again, to train them apart')
+      raise Apart
     (step,) = stands
     steps = max(head.steps for head in heads)
     progress = Progress(step, steps, heads[0].how.batch_size * len(heads))
@@ -119,7 +123,7 @@ class Trainer:
         state = self._look(heads, step, steps, state, progress)
         after_step(step, progress)
         processes.beat()
-        if asked_to_end() and step < steps:
+        if asked_to_end():
           self._require_finite(heads, state)
           self._save(heads, step, state, [step <= head.steps for head in heads])
           for head in heads:

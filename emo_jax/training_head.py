@@ -163,12 +163,13 @@ class Head:
     processes.by_first(lambda: self._open_log(first))
     steps = training_input.Steps(self._survey, self.keep, self.how, self.steps, stacked)
     self.longest = steps.longest
+    number = min(first, self.steps - 1)  # of a head that is done, what it is given changes nothing
     if on_devices:
       wanted = self._config['model']['inputs'], self._config['train']['resident_dtype']
       self._features = resident.load(self.member.train, steps, *wanted)
-      self.batches = resident.batches(steps, first)
+      self.batches = resident.batches(steps, number)
     else:
-      self.batches = training_input.streamed(self.member.train, steps, frames, first)
+      self.batches = training_input.streamed(self.member.train, steps, frames, number)
     return first
 
   def _restore(self) -> bool:
@@ -224,9 +225,9 @@ class Head:
 
   def close(self) -> None:
     """Waits for what is being written and closes its files."""
-    self.log.close()
     if self._checkpoints:
       self._checkpoints.close()
+    self.log.close()
 
   def end(self) -> Fitted:
     """Closes its files and fits the temperature."""

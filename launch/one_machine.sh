@@ -8,10 +8,17 @@ CONFIG="${CONFIG:-configs/eanwh.py}"
 RUN="${RUN:?name the folder of the run}"
 DATA="${DATA:-}"
 for attempt in 1 2 3; do
-  status=0
-  python -m emo_jax.main --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" || status=$?
-  # 0: done; 2: a mistake that starting again does not mend; 75: someone asked it to end (SIGTERM).
-  case "$status" in 0 | 2 | 75) exit "$status" ;; esac
+  python -m emo_jax.main --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" &
+  run=$!
+  # Ctrl-C and SIGTERM make the run save and end.
+  trap 'kill -TERM "$run"' INT TERM
+  while true; do
+    status=0
+    wait "$run" || status=$?
+    kill -0 "$run" 2> /dev/null || break # a signal ends a wait too
+  done
+  # 0: done; 2: a mistake that starting again does not mend; the others: someone asked it to end.
+  case "$status" in 0 | 2 | 75 | 130 | 143) exit "$status" ;; esac
   echo "attempt $attempt ended with status $status" >&2
 done
 exit "$status"

@@ -12,31 +12,32 @@
 #SBATCH --time=12:00:00
 #SBATCH --requeue
 #SBATCH --open-mode=append
-# SIGTERM to this script two minutes before the end: time to save.
-#SBATCH --signal=B:TERM@120
+# SIGTERM to the tasks, not to this script, two minutes before the end: time to save.
+#SBATCH --signal=TERM@120
 set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}"
 CONFIG="${CONFIG:-configs/eanwh.py}"
 RUN="${RUN:?name the folder of the run, on a disk that every node sees}"
 DATA="${DATA:-}"
 
-srun python -m emo_jax.main --distributed --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" &
-training=$!
-interrupted=0
-trap 'interrupted=1; kill -TERM "$training"' TERM
+# A signal that comes here too must neither end this script nor reach srun, which would kill its tasks.
+trap : TERM
 status=0
-wait "$training" || status=$?
-# The signal ended that wait (143 = 128 + SIGTERM); the run is saving, and ends with its own status.
-if [ "$interrupted" -eq 1 ] && [ "$status" -eq 143 ]; then
-  status=0
-  wait "$training" || status=$?
-fi
+srun --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --kill-on-bad-exit=0 \
+  python -m emo_jax.main --distributed --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" || status=$?
 
 # 0: done; 2: a mistake that starting again does not mend; 75: saved, and to be started again.
 # Anything else: a process died or hung, which is tried three times.
 case "$status" in
   0 | 2) exit "$status" ;;
   75) ;;
-  *) [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ] || exit "$status" ;;
+  *)
+    crashes="$RUN/crashes-$SLURM_JOB_ID"
+    mkdir -p "$RUN"
+    echo "status $status" >> "$crashes"
+    [ "$(wc -l < "$crashes")" -le 3 ] || exit "$status"
+    ;;
 esac
+# One that somebody cancelled stays so.
+case "$(scontrol show job "$SLURM_JOB_ID")" in *JobState=CANCELLED*) exit "$status" ;; esac
 scontrol requeue "$SLURM_JOB_ID"

@@ -16,8 +16,8 @@ for attempt in 1 2 3; do
   status=0
   gcloud compute tpus tpu-vm ssh "$TPU" --zone="$ZONE" --worker=all \
     --command="cd $(printf %q "$REPO") && $(printf '%q ' "${words[@]}")" || status=$?
-  # 0: done; 2: a mistake that starting again does not mend. A preempted slice has to be made anew first.
-  case "$status" in 0 | 2) exit "$status" ;; esac
+  # 0: done; 2: a mistake that starting again does not mend; 130: Ctrl-C. A preempted slice has to be made anew first.
+  case "$status" in 0 | 2 | 130) exit "$status" ;; esac
   echo "attempt $attempt ended with status $status" >&2
 done
 exit "$status"

@@ -20,12 +20,29 @@ SCRIPTS = sorted(LAUNCH.glob('*.sh'))
 # A run: it says how it was called, and that it trains; SIGTERM makes it save for a while.
 RUN = """#!/usr/bin/env bash
 trap 'sleep 0.5; echo saved >> "$HERE/log"; exit 75' TERM
+echo "$$" > "$HERE/pid"
 echo "$@" >> "$HERE/log"
 if [ "$STATUS" = wait ]; then
   echo training
   while true; do sleep 0.05; done
 fi
 exit "$STATUS"
+"""
+
+# As the real one it kills its tasks when it gets the signal itself.
+SRUN = """#!/usr/bin/env bash
+while [[ $1 == --* ]]; do shift; done
+"$@" &
+trap 'kill -KILL $!; exit 143' TERM
+wait $!
+"""
+
+SCONTROL = """#!/usr/bin/env bash
+if [ "$1" = show ]; then
+  echo "JobId=17 JobState=${STATE:-RUNNING} Reason=None"
+else
+  echo "scontrol $*" >> "$HERE/log"
+fi
 """
 
 
@@ -37,16 +54,18 @@ def start(tmp_path):
   programs.mkdir()
   for name, text in {
     'python': RUN,
-    'srun': '#!/usr/bin/env bash\nexec "$@"\n',
+    'srun': SRUN,
     'gcloud': '#!/usr/bin/env bash\nlast="${*: -1:1}"\neval "${last#--command=}"\n',
-    'scontrol': '#!/usr/bin/env bash\necho "scontrol $*" >> "$HERE/log"\n',
+    'scontrol': SCONTROL,
   }.items():
     (programs / name).write_text(text)
     (programs / name).chmod(0o755)
 
   def call(script, status, *flags):
-    own = dict(HERE=str(tmp_path), STATUS=str(status), RUN='runs/x', SLURM_JOB_ID='17')
-    own |= dict(TPU='slice', ZONE='zone', REPO=str(tmp_path / 'emo_jax'))
+    own = dict(HERE=str(tmp_path), STATUS=str(status), SLURM_JOB_ID='17')
+    own |= dict(
+      RUN=str(tmp_path / 'runs x'), TPU='slice', ZONE='zone', REPO=str(tmp_path / 'emo_jax')
+    )
     path = f'{programs}{os.pathsep}{os.environ["PATH"]}'
     environment = os.environ | own | dict(PATH=path, SLURM_SUBMIT_DIR=str(LAUNCH.parent))
     words = ['bash', str(LAUNCH / script), *flags]
@@ -75,7 +94,8 @@ def test_a_run_is_started_as_its_readme_says(start, tmp_path, script, monkeypatc
   with start(script, 0, '--config.seed=1') as process:
     pass
   assert process.returncode == 0
-  flags = '--config=configs/eanwh.py --workdir=runs/x --config.data.dir=/data/tfds --config.seed=1'
+  flags = f'--config=configs/eanwh.py --workdir={tmp_path}/runs x '
+  flags += '--config.data.dir=/data/tfds --config.seed=1'
   joins = '' if script == 'one_machine.sh' else '--distributed '
   assert log(tmp_path) == [f'-m emo_jax.main {joins}{flags}']
 
@@ -90,19 +110,29 @@ def test_a_mistake_is_not_tried_again(start, tmp_path, script):
 def test_a_preempted_slurm_job_saves_and_is_requeued(start, tmp_path):
   with start('slurm.sh', 'wait') as process:
     assert process.stdout.readline() == 'training\n'
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)  # the script is to stand it
+    os.kill(int((tmp_path / 'pid').read_text()), signal.SIGTERM)  # as Slurm does to tasks
     process.wait(20)
   assert process.returncode == 0
   assert log(tmp_path)[1:] == ['saved', 'scontrol requeue 17']
+  assert '#SBATCH --signal=TERM@' in (LAUNCH / 'slurm.sh').read_text()
 
 
-def test_a_slurm_job_of_which_a_process_died_is_requeued_three_times(start, tmp_path, monkeypatch):
-  for restarts, status in (('0', 0), ('2', 0), ('3', 137)):
-    monkeypatch.setenv('SLURM_RESTART_COUNT', restarts)
-    with start('slurm.sh', 137) as process:
+def test_a_slurm_job_that_was_cancelled_is_not_requeued(start, tmp_path, monkeypatch):
+  monkeypatch.setenv('STATE', 'CANCELLED')
+  for status in (75, 137):
+    with start('slurm.sh', status) as process:
       pass
     assert process.returncode == status
-  assert log(tmp_path).count('scontrol requeue 17') == 2
+  assert 'scontrol requeue 17' not in log(tmp_path)
+
+
+def test_a_slurm_job_of_which_a_process_died_is_requeued_three_times(start, tmp_path):
+  for run, status in ((137, 0), (75, 0), (1, 0), (75, 0), (137, 0), (75, 0), (137, 137)):
+    with start('slurm.sh', run) as process:
+      pass
+    assert process.returncode == status
+  assert log(tmp_path).count('scontrol requeue 17') == 6
 
 
 @pytest.mark.parametrize('script', ['one_machine.sh', 'tpu_pod.sh'])
@@ -116,6 +146,16 @@ def test_one_machine_leaves_a_run_that_was_asked_to_end(start, tmp_path):
   with start('one_machine.sh', 75) as process:
     pass
   assert process.returncode == 75 and len(log(tmp_path)) == 1
+
+
+@pytest.mark.parametrize('asked', [signal.SIGTERM, signal.SIGINT])
+def test_one_machine_passes_on_that_it_is_to_end(start, tmp_path, asked):
+  with start('one_machine.sh', 'wait') as process:
+    assert process.stdout.readline() == 'training\n'
+    process.send_signal(asked)
+    process.wait(20)
+  assert process.returncode == 75
+  assert log(tmp_path)[1:] == ['saved']
 
 
 def test_the_job_set_starts_what_the_readme_says_on_every_host():

@@ -29,9 +29,9 @@ _HOP_S = 1e-6  # from one device to the next, per message
 def measure_scaling(arguments: argparse.Namespace) -> dict[str, Any]:
   """Clips per second over batches, frames and devices, drawn to `--out`."""
   measured = dict(
-    batch={n: _run(arguments, batch=n, frames=_WINDOW, devices=1) for n in _BATCHES},
-    frames={n: _run(arguments, batch=_BATCH, frames=n, devices=1) for n in _FRAMES},
-    devices={n: _run(arguments, batch=_BATCH, frames=_WINDOW, devices=n) for n in _DEVICES},
+    batch={n: _run(arguments, batch=n) for n in _BATCHES},
+    frames={n: _run(arguments, frames=n) for n in _FRAMES},
+    devices={n: _run(arguments, devices=n, simulated=True) for n in _DEVICES},
   )
   chip = arguments.chip_tflops * 1e12 * arguments.chip_share
   on_paper = {
@@ -63,16 +63,25 @@ def pod_clips_per_s(devices: int, strong: bool, flops: float, link: float) -> fl
   return devices * clips / (compute_s + reduce_s)
 
 
-def _run(arguments: argparse.Namespace, batch: int, frames: int, devices: int) -> float:
-  """Clips per second of `bench train` in a process of its own, with simulated devices."""
+def _run(
+  arguments: argparse.Namespace,
+  batch: int = _BATCH,
+  frames: int = _WINDOW,
+  devices: int = 1,
+  simulated: bool = False,
+) -> float:
+  """Clips per second of `bench train` in a process of its own."""
   machine.say(f'{batch} clips of {frames} frames on {devices} devices')
   flags = dict(batch=batch, frames=frames, devices=devices, seconds=arguments.seconds)
   words = [f'--{name}={value}' for name, value in flags.items()]
   words += [f'--repeat={arguments.repeat}', f'--config={arguments.config}']
-  simulated = f'--xla_force_host_platform_device_count={devices}'
+  own = {}
+  if simulated:
+    count = f'--xla_force_host_platform_device_count={devices}'
+    own = dict(XLA_FLAGS=f'{os.environ.get("XLA_FLAGS", "")} {count}', JAX_PLATFORMS='cpu')
   done = subprocess.run(
     [sys.executable, '-m', 'emo_jax.bench', 'train', *words],
-    env=os.environ | dict(XLA_FLAGS=simulated),
+    env=os.environ | own,
     capture_output=True,
     text=True,
   )

@@ -211,7 +211,8 @@ def measure_input(arguments: argparse.Namespace) -> dict[str, Any]:
   how = inference.recipe(config, 'train', len(parallel.devices(arguments.devices)))
   clips = survey(split, how.task)
   keep, _ = training_clips.choose(config, clips, split.spec)
-  steps = training_input.Steps(clips, keep, how, 1, one_size=False)
+  two_epochs = 2 * -(-len(keep) // how.batch_size)
+  steps = training_input.Steps(clips, keep, how, two_epochs, one_size=False)
   rates = dict(
     streamed=_epochs(training_input.streamed(split, steps, clips.frames), len(keep), how.batch_size)
   )

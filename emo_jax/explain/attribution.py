@@ -207,7 +207,7 @@ class Explainer:
     of the path of integrated gradients."""
     self._config = config
     self._devices = parallel.devices(config['devices'])
-    model = inference.build_model(config)
+    model = inference.build_model(config, trained=True)
     step = attribution_step(model, config['eval']['aggregate'], method, steps)
     self._step = parallel.spread(step, self._devices)
     self._params = parallel.replicate(params, self._devices)

@@ -39,6 +39,7 @@ HEADS = {
   'table6_eanwh': EANWH,
   'table6_eanwh_folds': EANWH,
   'table7_eanwh': EANWH,
+  'finetune': EANWH + 24_613_831,  # with the backbone
   'sweep_training': EANWH,
   'sweep_reading': EANWH,
   # Ten categories take 3 x 257 parameters more than seven, three of sentiment 4 x 257 fewer.
