@@ -36,11 +36,10 @@ class Augmentation:
     matrix = cv2.getRotationMatrix2D(middle, self.rotation * turn, 1 + self.scale * scale)
     matrix[:, 2] += self.shift * side * np.array([dx, dy])
     changed = crops
-    if self.rotation or self.scale or self.shift:
+    if len(crops) and (self.rotation or self.scale or self.shift):
       changed = np.stack(
         [cv2.warpAffine(x, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE) for x in crops]
-        or [crops[:0].reshape(0, side, 3)]
-      ).reshape(crops.shape)
+      )
     if self.contrast:
       table = 128 + (1 + self.contrast * contrast) * (np.arange(256) - 128)
       changed = np.clip(np.round(table), 0, 255).astype(np.uint8)[changed]
