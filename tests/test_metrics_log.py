@@ -89,3 +89,24 @@ def test_a_tracker_that_is_not_installed_is_a_line(tmp_path, tracker, monkeypatc
   monkeypatch.setitem(sys.modules, tracker, None)
   with pytest.raises(UserError, match=rf"pip install -e '\.\[{tracker}\]'"):
     fit(tmp_path, tracker)
+
+
+def test_a_tracker_that_cannot_begin_is_told_in_a_line(tmp_path, monkeypatch):
+  def init(**options):
+    raise RuntimeError('api_key not configured\nand more')
+
+  monkeypatch.setitem(sys.modules, 'wandb', types.SimpleNamespace(init=init))
+  with pytest.raises(UserError, match="'wandb', which cannot begin .*not configured.: log in"):
+    fit(tmp_path, 'wandb')
+
+
+def test_a_tracker_that_fails_later_costs_no_training(tmp_path, monkeypatch, capsys):
+  class Run:
+    def log(self, values, step):
+      raise ConnectionResetError('gone')
+
+  monkeypatch.setitem(sys.modules, 'wandb', types.SimpleNamespace(init=lambda **options: Run()))
+  fit(tmp_path, 'wandb')
+  said = capsys.readouterr().err
+  assert said.count('warning: wandb gets no more of this run (ConnectionResetError: gone)') == 1
+  assert max(losses_of_log(tmp_path)) == 20
