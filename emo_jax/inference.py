@@ -76,7 +76,7 @@ def recipe(config: Mapping[str, Any], part: str, devices: int, segment: str = ''
     batch_size=-(-config[part]['batch_size'] // alone),
     devices=devices,
     seed=config['seed'],
-    crops=input_pipeline.CROPS in config['model']['inputs'],
+    inputs=tuple(config['model']['inputs']),
     augmentation=Augmentation(**config['finetune']['augmentation'])
     if part == 'train' and 'finetune' in config
     else Augmentation(),

@@ -48,7 +48,7 @@ class Example:
 
   @property
   def length(self) -> int:
-    return len(self.streams['face'])
+    return len(self.frames)
 
 
 def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
@@ -60,15 +60,16 @@ def prepare(raw: dict[str, Any], recipe: Recipe, epoch: int) -> Example:
   face, frames = preprocess.fill_faces(raw['face'], raw['face_present'], recipe.no_face)
   kept = np.isin(frames, seen)
   frames = frames[kept]
-  streams = dict(
-    face=face[kept],
-    hands=preprocess.hand_features(
+  streams = {}
+  if 'face' in recipe.inputs:
+    streams['face'] = face[kept]
+  if 'hands' in recipe.inputs:
+    streams['hands'] = preprocess.hand_features(
       raw['hand_points'][frames], raw['hand_score'][frames], recipe.hand_frame
-    ),
-  )
+    )
   if not all(np.isfinite(x).all() for x in streams.values()):
     raise UserError(f'the features of clip {clip_id} are not finite: extract its video again')
-  if recipe.crops:
+  if CROPS in recipe.inputs:
     streams[CROPS] = _crops(raw, clip_id, recipe, epoch)[kept]
   label = int(raw['labels'].get(recipe.task, labels.UNKNOWN))
   shown = raw['face_present'][frames] if recipe.no_face == 'mask' else np.ones(len(frames), bool)
@@ -105,17 +106,20 @@ def _rows(lengths: np.ndarray, temporal: str) -> tuple[np.ndarray, np.ndarray, n
   return clip, np.concatenate([*starts, np.zeros(0, np.int64)]), weight
 
 
-def features(examples: Sequence[Example], clips: int, frames: int, masked: bool) -> Batch:
-  """`streams` [clips, frames, width] of up to so many examples and, if `masked`, `shown`."""
-  streams = {name: np.zeros((clips, frames, n), np.float32) for name, n in STREAM_WIDTHS.items()}
-  if any(CROPS in example.streams for example in examples):
-    streams[CROPS] = np.zeros((clips, frames, *CROP_SHAPE), np.uint8)
+def features(examples: Sequence[Example], clips: int, frames: int, recipe: Recipe) -> Batch:
+  """`streams` [clips, frames, width] of up to so many examples and, under `mask`, `shown`."""
+  streams = {
+    name: np.zeros((clips, frames, *CROP_SHAPE), np.uint8)
+    if name == CROPS
+    else np.zeros((clips, frames, STREAM_WIDTHS[name]), np.float32)
+    for name in recipe.inputs
+  }
   shown = np.ones((clips, frames), bool)
   for i, example in enumerate(examples):
     for name, value in example.streams.items():
       streams[name][i, : len(value)] = value
     shown[i, : example.length] = example.shown
-  return dict(streams=streams) | (dict(shown=shown) if masked else {})
+  return dict(streams=streams) | (dict(shown=shown) if recipe.no_face == 'mask' else {})
 
 
 def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
@@ -126,7 +130,7 @@ def collate(examples: Sequence[Example], recipe: Recipe, frames: int) -> Batch:
     [example.label for example in examples],
     recipe,
   )
-  own = features(examples, recipe.padded_size, frames, recipe.no_face == 'mask')
+  own = features(examples, recipe.padded_size, frames, recipe)
   return batch | jax.tree.map(recipe.split, own)
 
 

@@ -21,8 +21,8 @@ class Recipe:
     batch_size: clips per batch over all devices.
     devices: over how many a batch is split.
     seed: of shuffling, random segments and augmentation.
-    crops: is the face read as crops, not as features?
-    augmentation: of these.
+    inputs: streams that the model reads.
+    augmentation: of face crops.
   """
 
   task: str
@@ -34,7 +34,7 @@ class Recipe:
   batch_size: int
   devices: int
   seed: int
-  crops: bool = False
+  inputs: tuple[str, ...] = ('face', 'hands')
   augmentation: Augmentation = Augmentation()
 
   @property

@@ -100,7 +100,7 @@ def streamed(split: Split, steps: Steps, frames: int, first: int = 0) -> grain.D
 
   def made_of(positions: list[int], epoch: int) -> Batch:
     examples = [input_pipeline.prepare(source[int(keep[p])], how, epoch) for p in positions]
-    own = input_pipeline.features(examples, clips, frames, how.no_face == 'mask')
+    own = input_pipeline.features(examples, clips, frames, how)
     return jax.tree.map(steps.on_own_devices, own)
 
   return steps.iterator(first, made_of)

@@ -16,6 +16,8 @@ from emo_jax.errors import UserError
 from tfds_builders import CORPORA, clip_features
 
 KEPT_BYTES = 1 << 29  # of parsed examples of one data source
+_RECENT = 4  # data sources whose parsed examples stay when they are closed
+_recent: dict[tuple, Any] = {}
 
 
 def versions(data_dir: Path, name: str) -> list[Path]:
@@ -74,7 +76,8 @@ def remedy(name: str) -> str:
 
 def examples(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[dict[str, Any]]:
   """TFDS's data source of a split, such as `a`, `a+b` or `all`; what was read is kept in memory, as
-  far as 512 MiB go, since parsing takes most of the time. Its arrays cannot be written to.
+  far as 512 MiB go, since parsing takes most of the time, and of the last few splits for who opens
+  them again. Its arrays cannot be written to.
 
   Reading an example that is damaged, though its file's end is not, raises UserError then.
 
@@ -84,10 +87,16 @@ def examples(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[dict[str
   shards = [shard for shard in builder.info.splits[split].file_instructions if shard.take]
   for shard in shards:
     _require_whole(Path(shard.filename), shard.examples_in_shard)
-  source = builder.as_data_source(split=split)
-  if shards:
-    source.data_source = _Records(source.data_source, shards)
-  return _Kept(source)
+  stats = [Path(shard.filename).stat() for shard in shards]
+  key = (str(builder.data_dir), split, *((stat.st_mtime_ns, stat.st_size) for stat in stats))
+  if key not in _recent:
+    source = builder.as_data_source(split=split)
+    if shards:
+      source.data_source = _Records(source.data_source, shards)
+    _recent[key] = _Kept(source)
+    for old in list(_recent)[:-_RECENT]:
+      del _recent[old]
+  return _recent[key]
 
 
 def parts(source: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[dict[str, Any]]:

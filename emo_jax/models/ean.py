@@ -97,7 +97,7 @@ class Model(nn.Module):
       first += count
     return nn.Dense(self.num_labels, name='logits')(jnp.concatenate(states))
 
-  def _stream(self, streams: dict[str, Array], name: str) -> Array:
+  def _stream(self, streams: dict[str, Any], name: str) -> Any:
     """[B, T, features]; of `crops` [B, T, 224, 224, 3] what the backbone makes of them."""
     x = streams[name]
     if name != CROPS:

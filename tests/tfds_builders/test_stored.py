@@ -67,6 +67,7 @@ def test_examples_are_parsed_once_as_far_as_memory_goes(data, monkeypatch):
   assert source[1] is source[1]
   with pytest.raises(ValueError, match='read-only'):
     source[1]['face'][0] = 1
+  monkeypatch.setattr(stored, '_recent', {})
   monkeypatch.setattr(stored, 'KEPT_BYTES', 1)
   source = corpora.open_split('ejsl:a', data).source
   assert source[1] is not source[1]
@@ -110,6 +111,7 @@ def test_a_file_of_another_data_set_is_noticed_on_opening(data):
 
 
 def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys, monkeypatch):
+  monkeypatch.setattr(stored, '_recent', {})
   monkeypatch.setattr(stored, 'KEPT_BYTES', 0)  # what the type check of the tests has read
   path = file_of(data, 'a')
   split = corpora.open_split('ejsl:b+a', data)
@@ -127,6 +129,7 @@ def test_flipped_bytes_are_noticed_when_their_clip_is_read(data, capsys, monkeyp
 
 
 def test_training_batches_pass_the_line_on(data, monkeypatch):
+  monkeypatch.setattr(stored, '_recent', {})
   monkeypatch.setattr(stored, 'KEPT_BYTES', 0)  # as above
   split = corpora.open_split('ejsl:a', data)
   recipe = Recipe('emotion', {}, 'full', 'hold', 'canonical', 'windows', 4, 1, 0)
@@ -166,3 +169,12 @@ def test_building_over_a_damaged_description_is_a_line(tmp_path, capsys):
 def test_a_list_has_its_parts_too():
   split = toys.split(3)
   assert list(stored.parts(split.source, ('id',))) == split.source
+
+
+def test_a_split_opened_again_is_not_parsed_again_unless_it_was_built_anew(data):
+  first = corpora.open_split('ejsl:a', data).source
+  assert corpora.open_split('ejsl:a', data).source[0] is first[0]
+  shutil.rmtree(data / 'ejsl')
+  made.build(data, {'a': [dict(frames=7, utterance='new', emotion='joy')]})
+  (again,) = corpora.open_split('ejsl:a', data).source
+  assert again['utterance'] == b'new'
