@@ -5,7 +5,7 @@
   python -m emo_jax.main --config=configs/finetune.py --config.data.dir=DATA \\
     --config.init_weights=ean.safetensors
 
-Needs ejsl/crops in DATA and an accelerator: on 2 cores a step takes about a minute. The run's
+Needs ejsl/crops in DATA and an accelerator. The run's
 weights.safetensors holds the fine-tuned backbone: features extracted with it serve every other
 config. The paper does not say how its backbone was treated; these are choices.
 """

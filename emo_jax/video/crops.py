@@ -7,7 +7,7 @@ from emo_jax.video import faces, libraries
 from emo_jax.video.clip import Clip
 from emo_jax.video.decode import Video
 
-QUALITY = 95  # of JPEG: some 15 kB a face
+QUALITY = 95  # of JPEG
 
 
 def cut(video: str | os.PathLike, clip: Clip) -> list[bytes]:
