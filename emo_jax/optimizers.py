@@ -40,13 +40,9 @@ def optimizer(
   def is_frozen(params):
     layers = {layer: layer in frozen for layer in params}
     if stages is not None:
-      names = jax.tree_util.tree_map_with_path(_name, params['backbone'])
-      layers['backbone'] = jax.tree.map(lambda x: not resnet.is_trained(x, stages), names)
+      learns = resnet.trained(params['backbone'], stages)
+      layers['backbone'] = jax.tree.map(lambda x: not x, learns)
     return layers
 
   kept = [optax.masked(optax.set_to_zero(), is_frozen)] if frozen or stages is not None else []
   return optax.chain(*kept, *clip, *update, *kept)
-
-
-def _name(path: Any, _: Any) -> str:
-  return jax.tree_util.keystr(path, simple=True, separator='/')

@@ -40,21 +40,24 @@ def preprocess(rgb: Num[Array | np.ndarray, 'b h w 3']) -> Float32[Array, 'b h w
   return bgr - jnp.asarray(MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
 
 
-def is_trained(name: str, stages: Sequence[str]) -> bool:
-  """Is a tensor, as in `params/conv5_1/3x3/kernel`, of one of these of STAGES? Statistics of batch
-  norm and the static class layer are of none."""
-  collection, layer, *_ = name.split('/')
-  return collection == 'params' and layer.split('_')[0] in stages
+def trained(variables: dict, stages: Sequence[str]) -> dict:
+  """Which variables of `FaceBackbone` are of one of these of STAGES, as a tree of bools. Statistics
+  of batch norm and the static class layer are of none."""
+
+  def is_trained(path, _):
+    collection, layer = (key.key for key in path[:2])
+    return collection == 'params' and layer.split('_')[0] in stages
+
+  return jax.tree_util.tree_map_with_path(is_trained, variables)
 
 
 def held(variables: dict, stages: Sequence[str]) -> dict:
-  """The same variables of `FaceBackbone`, through which no gradient goes but to these stages."""
-
-  def hold(path, x):
-    name = jax.tree_util.keystr(path, simple=True, separator='/')
-    return x if is_trained(name, stages) else jax.lax.stop_gradient(x)
-
-  return jax.tree_util.tree_map_with_path(hold, variables)
+  """The same variables, through which no gradient goes but to these stages."""
+  return jax.tree.map(
+    lambda x, learns: x if learns else jax.lax.stop_gradient(x),
+    variables,
+    trained(variables, stages),
+  )
 
 
 def random_variables(seed: int) -> dict:
