@@ -7,9 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-
-from emo_jax import evaluation, files, run_dir, run_report
+from emo_jax import evaluation, run_dir, run_report, runtime
 from emo_jax.errors import ArgumentParser, exit_status
 
 
@@ -24,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
   )
   parser.add_argument('--data_dir', default='', help="where the corpus lies; default: the run's")
   arguments = parser.parse_args(argv)
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.prepare()
   workdir = Path(arguments.workdir)
   evaluation.score_run(
     workdir, arguments.corpus, arguments.split, arguments.data_dir, arguments.segment

@@ -14,9 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jax
-
-from emo_jax import files
+from emo_jax import runtime
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import (
   clip,
@@ -34,7 +32,7 @@ from emo_jax.video import (
 def main(argv: Sequence[str]) -> int:
   """Extracts the videos; 1 if some failed. Raises UserError for other mistakes, or a full disk."""
   arguments = _arguments(argv)
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.keep_programs()
   out = Path(arguments.out)
   number, count = arguments.shard
   every = feature_files.targets_of(arguments.videos, out)  # of all shards: names must differ

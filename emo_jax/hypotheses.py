@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from emo_jax import controls, corpora, figures, files, labels, run_dir, run_report
+from emo_jax import controls, corpora, figures, labels, run_dir, run_report, runtime
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.statistics.seeds import interval
 
@@ -160,7 +159,7 @@ def main(argv: Sequence[str]) -> None:
     first, second = (int(h) for h in arguments.hidden.split(','))
   except ValueError as error:
     raise UserError(f'--seeds and --hidden are whole numbers with commas: {error}') from error
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.prepare()
   out = Path(arguments.out)
   options = dict(hidden=[first, second], epochs=arguments.epochs)
   _claim(out, options)

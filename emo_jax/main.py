@@ -14,11 +14,9 @@ def main(argv: list[str]) -> None:
   flags = config_flags.parse(argv)
 
   # After the flags: a misspelt one should not wait for JAX to start.
-  import jax
+  from emo_jax import experiment, processes, run_report, runtime
 
-  from emo_jax import experiment, files, processes, run_report
-
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.prepare()
   if flags.distributed:
     processes.start(flags.peer_timeout_s)
   with processes.together(flags.peer_timeout_s):

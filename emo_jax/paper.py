@@ -16,17 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from emo_jax import (
   config_check,
   config_flags,
   controls,
   corpora,
   experiment,
-  files,
   finished_runs,
   run_dir,
+  runtime,
 )
 from emo_jax.errors import ArgumentParser, UserError, exit_status, first_of
 from emo_jax.report import write as report_files
@@ -215,7 +213,7 @@ def main(argv: Sequence[str]) -> int:
     }
   for name, why in left_out.items():
     print(f'{name} is left out: {why}', file=sys.stderr)
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.prepare()
   workdirs, failed = run_rows(runs, out)
   if not workdirs:
     raise UserError(f'no row could be run; {next(iter(failed))}: {next(iter(failed.values()))}')

@@ -15,9 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from emo_jax import clip_report, corpora, files, finished_runs, run_report
+from emo_jax import clip_report, corpora, finished_runs, run_report, runtime
 from emo_jax.errors import ArgumentParser, UserError, exit_status
 from emo_jax.video import extractor, feature_files, following, hand_model, pose_files
 
@@ -25,7 +23,7 @@ from emo_jax.video import extractor, feature_files, following, hand_model, pose_
 def main(argv: Sequence[str]) -> int:
   """Reports on the videos; 1 if some could not be decoded. Raises UserError for other mistakes."""
   arguments = _arguments(argv)
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.keep_programs()
   out = Path(arguments.out)
   run = finished_runs.open_single(Path(arguments.checkpoint))
   targets = feature_files.targets_of(arguments.videos, out / 'features')

@@ -91,9 +91,9 @@ def main(argv: Sequence[str]) -> None:
   # After the flags: a misspelt one should not wait for JAX to start.
   import jax
 
-  from emo_jax import experiment, files
+  from emo_jax import experiment, runtime
 
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.prepare()
   each = list(points(grid, arguments.full))
   found = {}
   for number, settings in enumerate(each, start=1):

@@ -12,6 +12,7 @@ LAYERS = [
   {
     'processes',
     'parallel',
+    'runtime',
     'preemption',
     'profiling',
     'metrics',

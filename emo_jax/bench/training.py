@@ -47,17 +47,18 @@ class _Enough(Exception):
 def measure_training(arguments: argparse.Namespace) -> dict[str, Any]:
   """Clips per second of the training loop, in turns with the peer."""
   config, split = _config(arguments), _made_up(arguments)
-  ours, peers = [], []
+  ours, peers, products = [], [], []
   for number in range(arguments.repeat):
     ours.append(_trained(config, split, arguments.seconds))
     machine.say(f'run {number + 1}: {ours[-1]["clips_per_s"]:,.0f} clips/s')
+    products.append(_product_flops())
     if arguments.peer:
       shape = [f'--{name}={getattr(arguments, name)}' for name in ('batch', 'frames', 'features')]
       peers.append(machine.peer(arguments.peer, shape, 'clips_per_s'))
       machine.say(f'run {number + 1}: {peers[-1]:,.0f} clips/s by the peer')
   rate = statistics.median(one['clips_per_s'] for one in ours)
   mean = statistics.mean(len(clip['time_s']) for clip in split.source)
-  flops, product = rate * flops_of_clip(config, mean), _product_flops()
+  flops, product = rate * flops_of_clip(config, mean), max(products)
   measured = dict(
     batch=arguments.batch,
     frames=arguments.frames,
@@ -191,7 +192,7 @@ def parameters(config: dict[str, Any]) -> int:
 
 
 def _product_flops() -> float:
-  """What a device reaches in a product of float32 matrices, as JAX computes them by default."""
+  """The most that a device reaches in products of float32 matrices, as JAX computes them."""
   a = jnp.asarray(np.random.default_rng(0).standard_normal((_SQUARE, _SQUARE), np.float32))
   product, spent = jax.jit(jnp.matmul), []
   product(a, a).block_until_ready()
@@ -199,7 +200,7 @@ def _product_flops() -> float:
     began = time.perf_counter()
     product(a, a).block_until_ready()
     spent.append(time.perf_counter() - began)
-  return 2 * _SQUARE**3 / statistics.median(spent)
+  return 2 * _SQUARE**3 / min(spent)
 
 
 def measure_input(arguments: argparse.Namespace) -> dict[str, Any]:

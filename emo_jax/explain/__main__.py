@@ -17,12 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from emo_jax import (
   corpora,
-  files,
   finished_runs,
   inference,
   input_pipeline,
@@ -31,6 +29,7 @@ from emo_jax import (
   provenance,
   run_dir,
   run_report,
+  runtime,
 )
 from emo_jax.errors import ArgumentParser, UserError, exit_status, require
 from emo_jax.explain import attribution, tables
@@ -45,7 +44,7 @@ GAP = 0.01
 def main(argv: Sequence[str]) -> None:
   """Explains; prints the averages and the paths of what was written."""
   arguments = _parse(argv)
-  jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  runtime.prepare()
   workdir = Path(arguments.workdir)
   run = finished_runs.open_single(workdir)
   if input_pipeline.CROPS in run.config['model']['inputs']:

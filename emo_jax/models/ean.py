@@ -17,14 +17,15 @@ CROPS = 'crops'  # a stream that goes through the backbone first
 _DRAWS = 1 << 16  # values of 16 random bits
 
 
-def row_dropout(x: Float[Array, 'rows ...'], keys: Array, rate: float) -> Float[Array, 'rows ...']:
-  """Inverted dropout with a key per row: a row's mask does not depend on its neighbours.
+def row_dropout(x: Float[Array, '...'], keys: Array, rate: float, axis: int = 0) -> Array:
+  """Inverted dropout with a key per row, along `axis`: a row's mask does not depend on others.
 
   The rate is rounded to 1/65,536: half as many random bits as for a float take half the time.
   """
   limit = round(rate * _DRAWS)
-  drawn = jax.vmap(lambda key: jax.random.bits(key, x.shape[1:], jnp.uint16))(keys)
-  return jnp.where(drawn >= limit, x * (_DRAWS / (_DRAWS - limit)), 0)
+  row = x.shape[:axis] + x.shape[axis + 1 :]
+  draw = jax.vmap(lambda key: jax.random.bits(key, row, jnp.uint16), out_axes=axis)
+  return jnp.where(draw(keys) >= limit, x * (_DRAWS / (_DRAWS - limit)), 0)
 
 
 class Model(nn.Module):
@@ -120,27 +121,25 @@ class Model(nn.Module):
     per_frame: bool,
   ) -> Array:
     """Of the last layer, after the last frame of some rows or after all of so many."""
-    clip = rows['clip']
-    frame = rows['start'][:, None] + jnp.arange(frames)[None, :]
-    frame = jnp.clip(frame, 0, jnp.maximum(length[clip] - 1, 0)[:, None])
-    x = x[clip[:, None], frame]
-    last = jnp.full_like(clip, frames - 1)
-    if self.window is None:
-      last = jnp.maximum(length[clip] - 1, 0)
+    clip, number = rows['clip'][None, :], jnp.arange(frames)[:, None]
+    final = jnp.maximum(length[clip] - 1, 0)  # [1, rows]
+    frame = jnp.clip(rows['start'][None, :] + number, 0, final)
+    x = x[clip, frame]  # [frames, rows, features], as the layers go through them
+    last = final if self.window is None else jnp.full_like(final, frames - 1)
     if shown is not None:
       # Frames to be skipped go to the end of the row, past its last output.
-      seen = shown[clip[:, None], frame]
-      x = jnp.take_along_axis(x, jnp.argsort(~seen, axis=1, stable=True)[..., None], axis=1)
-      within = seen & (jnp.arange(frames)[None, :] <= last[:, None])
-      last = jnp.maximum(within.sum(1) - 1, 0)
-    for number, layer in enumerate(layers, start=1):
+      seen = shown[clip, frame]
+      x = jnp.take_along_axis(x, jnp.argsort(~seen, axis=0, stable=True)[..., None], axis=0)
+      within = seen & (number <= last)
+      last = jnp.maximum(within.sum(0, keepdims=True) - 1, 0)
+    for depth, layer in enumerate(layers, start=1):
       x = layer(x)
-      if number == len(layers) and not per_frame:
-        x = x[jnp.arange(x.shape[0]), last]
+      if depth == len(layers) and not per_frame:
+        x = jnp.take_along_axis(x, last[..., None], axis=0)
       if 'key' in rows:
-        keys = jax.vmap(lambda key, i=number: jax.random.fold_in(key, i))(rows['key'])
-        x = row_dropout(x, keys, self.dropout)
-    return x
+        keys = jax.vmap(lambda key, i=depth: jax.random.fold_in(key, i))(rows['key'])
+        x = row_dropout(x, keys, self.dropout, axis=1)
+    return x.swapaxes(0, 1) if per_frame else x[0]
 
 
 def _no_backbone(key: Array) -> dict:

@@ -54,18 +54,16 @@ class LSTM(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: Float[Array, 'rows frames features']
-  ) -> Float[Array, 'rows frames {self.units}']:
+    self, x: Float[Array, 'frames rows features']
+  ) -> Float[Array, 'frames rows {self.units}']:
     """The state after every frame, from zero before the first."""
     from_input, from_state, bias = _Cell(self.units, x.shape[-1], name='cell')()
     if self.way == 'cudnn':
       return _of_cudnn(x, from_input, from_state, bias)
     rounded = self.way == 'bfloat16'
-    # Frames first before the product: turning its result round would take as long again.
-    flat = _flat(x.swapaxes(0, 1))
-    pushed = (_pushed(flat, from_input) if rounded else flat @ from_input) + bias[None, :]
-    pushed = pushed.reshape(x.shape[1], x.shape[0], -1)
-    return _recurrence(pushed, from_state, rounded).swapaxes(0, 1)
+    flat = _flat(x)
+    pushed = _pushed(flat, from_input) if rounded else flat @ from_input
+    return _recurrence(pushed.reshape(*x.shape[:2], -1), from_state, bias, rounded)
 
 
 class _Cell(nn.Module):
@@ -104,12 +102,14 @@ class _Kernel(nn.Module):
 
 def _of_cudnn(x: Array, from_input: Array, from_state: Array, bias: Array) -> Array:
   """cuDNN's layer, whose weights are rows of gates and which adds a second bias."""
-  rows, frames, features = x.shape
+  frames, rows, features = x.shape
   weights = [from_input.T.reshape(-1), from_state.T.reshape(-1), bias, jnp.zeros_like(bias)]
   zero = jnp.zeros((1, rows, from_state.shape[0]), x.dtype)
   whole = jnp.full(rows, frames, jnp.int32)
   settings = (features, from_state.shape[0], 1, 0.0, False)
-  return rnn.lstm(x, zero, zero, jnp.concatenate(weights), whole, *settings)[0]
+  rows_first = x.swapaxes(0, 1)
+  y = rnn.lstm(rows_first, zero, zero, jnp.concatenate(weights), whole, *settings)[0]
+  return y.swapaxes(0, 1)
 
 
 def _product(a: Array, b: Array, rounded: bool) -> Array:
@@ -132,38 +132,50 @@ _pushed.defvjp(
 )
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _recurrence(
-  pushed: Float[Array, 'frames rows gates'], kernel: Float[Array, 'units gates'], rounded: bool
+  pushed: Float[Array, 'frames rows gates'],
+  kernel: Float[Array, 'units gates'],
+  bias: Float[Array, ' gates'],
+  rounded: bool,
 ) -> Float[Array, 'frames rows units']:
   """States from what the inputs push into the gates."""
-  return _forward(pushed, kernel, rounded)[0]
+  return _forward(pushed, kernel, bias, rounded)[0]
 
 
-def _forward(pushed: Array, kernel: Array, rounded: bool) -> tuple[Array, Any]:
-  def step(state, at):
-    h, c = state
-    i, f, g, o = jnp.split(at + _product(h, kernel, rounded), len(_GATES), -1)
+def _forward(pushed: Array, kernel: Array, bias: Array, rounded: bool) -> tuple[Array, Any]:
+  def cell(gates, c):
+    i, f, g, o = jnp.split(gates + bias[None, :], len(_GATES), -1)
     i, f, g, o = nn.sigmoid(i), nn.sigmoid(f), jnp.tanh(g), nn.sigmoid(o)
     c = f * c + i * g
-    h = o * jnp.tanh(c)
-    return (h, c), (h, c, (i, f, g, o))
+    return o * jnp.tanh(c), c, (i, f, g, o)
 
-  zero = jnp.zeros((pushed.shape[1], kernel.shape[0]), pushed.dtype)
-  _, (h, c, gates) = jax.lax.scan(step, (zero, zero), pushed)
+  def step(t, carry):
+    h, c, kept = carry
+    new = cell(pushed[t] + _product(h, kernel, rounded), c)
+    return *new[:2], _kept_at(t, kept, new)
+
+  # Nothing comes from the state before the first frame: one product less, of the ten of a window.
+  frames, rows = pushed.shape[:2]
+  first = cell(pushed[0], jnp.zeros((rows, kernel.shape[0]), pushed.dtype))
+  kept = _kept_at(0, _room(frames, first), first)
+  h, c, gates = jax.lax.fori_loop(1, frames, step, (*first[:2], kept))[2]
   return h, (kernel, h, c, gates)
 
 
-def _backward(rounded: bool, kept: Any, wanted: Array) -> tuple[Array, Array]:
-  """The gradients of `pushed` and `kernel` where `wanted` is that of the states."""
+def _backward(rounded: bool, kept: Any, wanted: Any) -> tuple[Array, Array, Array]:
+  """The gradients of `pushed`, `kernel` and `bias` where `wanted` is that of the states."""
   kernel, h, c, gates = kept
-  h_before, c_before = (jnp.concatenate([jnp.zeros_like(x[:1]), x[:-1]]) for x in (h, c))
+  wanted, last = jnp.asarray(wanted), len(h) - 1
+  # As an array of its own: within the loop the product with a transposed view takes half as long
+  # again for few rows.
+  turned = jax.lax.optimization_barrier(kernel.T)
 
-  def step(later, at):
-    d_h, d_c = later
-    wanted, c, c_before, (i, f, g, o) = at
-    d_h = d_h + wanted
-    squashed = jnp.tanh(c)
+  def cell(t, d_h, d_c):
+    i, f, g, o = (x[t] for x in gates)
+    c_before = jnp.where(t > 0, c[jnp.maximum(t - 1, 0)], 0)
+    squashed = jnp.tanh(c[t])
+    d_h = d_h + wanted[t]
     d_c = d_c + d_h * o * (1 - squashed**2)
     d_gates = (
       d_c * g * i * (1 - i),
@@ -171,12 +183,29 @@ def _backward(rounded: bool, kept: Any, wanted: Array) -> tuple[Array, Array]:
       d_c * i * (1 - g**2),
       d_h * squashed * o * (1 - o),
     )
-    pushed = jnp.concatenate(d_gates, -1)
-    return (_product(pushed, kernel.T, rounded), d_c * f), pushed
+    return jnp.concatenate(d_gates, -1), d_c * f
+
+  def step(number, carry):
+    pushed, d_c, all_pushed = carry
+    t = last - number
+    pushed, d_c = cell(t, _product(pushed, turned, rounded), d_c)
+    return pushed, d_c, _kept_at(t, all_pushed, pushed)
 
   zero = jnp.zeros_like(c[0])
-  _, pushed = jax.lax.scan(step, (zero, zero), (wanted, c, c_before, gates), reverse=True)
-  return pushed, _product(_flat(h_before).T, _flat(pushed), rounded)
+  pushed, d_c = cell(last, zero, zero)
+  all_pushed = _kept_at(last, _room(len(h), pushed), pushed)
+  pushed = jax.lax.fori_loop(1, len(h), step, (pushed, d_c, all_pushed))[2]
+  h_before = jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
+  return pushed, _product(_flat(h_before).T, _flat(pushed), rounded), _flat(pushed).sum(0)
+
+
+def _room(frames: int, one: Any) -> Any:
+  """Arrays for what all frames leave, where one leaves so much."""
+  return jax.tree.map(lambda x: jax.lax.empty((frames, *x.shape), x.dtype), one)
+
+
+def _kept_at(t: Any, kept: Any, new: Any) -> Any:
+  return jax.tree.map(lambda x, y: jax.lax.dynamic_update_index_in_dim(x, y, t, 0), kept, new)
 
 
 def _flat(x: Array) -> Array:

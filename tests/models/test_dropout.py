@@ -23,3 +23,5 @@ def test_a_rows_mask_is_by_its_key_alone():
   x = jnp.ones((3, 4, 100))
   whole = row_dropout(x, keys, 0.2)
   np.testing.assert_array_equal(whole[1:2], row_dropout(x[:1], keys[1:2], 0.2))
+  turned = row_dropout(x.swapaxes(0, 1), keys, 0.2, axis=1)
+  np.testing.assert_array_equal(turned.swapaxes(0, 1), whole)

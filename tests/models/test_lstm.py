@@ -11,11 +11,11 @@ from jax.test_util import check_grads
 from emo_jax.errors import UserError
 from emo_jax.models.lstm import LSTM, choose
 
-SHAPES = [(1, 1, 3, 4), (5, 7, 3, 4), (2, 30, 20, 16)]  # rows, frames, features, units
+SHAPES = [(1, 1, 3, 4), (7, 5, 3, 4), (30, 2, 20, 16)]  # frames, rows, features, units
 
 
 def flax_layer(units):
-  return nn.RNN(nn.OptimizedLSTMCell(units, parent=None))
+  return nn.RNN(nn.OptimizedLSTMCell(units, parent=None), time_major=True)
 
 
 def drawn(shape, seed=0):
@@ -24,9 +24,9 @@ def drawn(shape, seed=0):
 
 @pytest.mark.parametrize('shape', SHAPES)
 def test_it_starts_computes_and_learns_as_flaxs(shape):
-  rows, frames, features, units = shape
+  frames, rows, features, units = shape
   ours, theirs = LSTM(units), flax_layer(units)
-  x, wanted = drawn((rows, frames, features)), drawn((rows, frames, units), 1)
+  x, wanted = drawn((frames, rows, features)), drawn((frames, rows, units), 1)
   start = ours.init(jax.random.key(3), x)
   jax.tree.map(np.testing.assert_array_equal, start, theirs.init(jax.random.key(3), x))
   # Biases that are not zero, states that are not small.
@@ -53,8 +53,8 @@ def reference_of_cudnn(x, h, c, weights, lengths, features, units, layers, dropo
 @pytest.mark.parametrize('shape', SHAPES)
 def test_every_way_computes_and_learns_the_same(shape, way, monkeypatch):
   monkeypatch.setattr(rnn, 'lstm', reference_of_cudnn)
-  rows, frames, features, units = shape
-  x, wanted = drawn((rows, frames, features)), drawn((rows, frames, units), 1)
+  frames, rows, features, units = shape
+  x, wanted = drawn((frames, rows, features)), drawn((frames, rows, units), 1)
   start = LSTM(units).init(jax.random.key(3), x)
   start = jax.tree.map(lambda p: p + 0.5 * drawn(p.shape, 2), start)
 
@@ -110,7 +110,7 @@ def test_several_heads_at_once_are_each_alone():
 
 def test_it_computes_as_pytorchs():
   torch = pytest.importorskip('torch')
-  theirs, x = torch.nn.LSTM(6, 4, batch_first=True), drawn((3, 8, 6))
+  theirs, x = torch.nn.LSTM(6, 4), drawn((3, 8, 6))
   layer = LSTM(4)
   params = jax.tree.map(np.array, layer.init(jax.random.key(0), x))
   cell = params['params']['cell']

@@ -1,0 +1,41 @@
+"""What commands set up before they compute."""
+
+import subprocess
+import sys
+
+import pytest
+
+# Twenty calls of a program whose temporaries take 64 MB, and the pages mapped meanwhile.
+PROGRAM = """
+import resource, sys
+import jax, jax.numpy as jnp
+from emo_jax import runtime
+
+if sys.argv[1] == 'prepared':
+  runtime.prepare()
+step = jax.jit(lambda x: (x @ x.T) @ x)
+x = jnp.ones((4096, 4))
+for number in range(22):
+  if number == 2:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+  x = step(x).block_until_ready() * 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def pages(how, tmp_path):
+  done = subprocess.run(
+    [sys.executable, '-c', PROGRAM, how],
+    capture_output=True,
+    text=True,
+    check=True,
+    env=dict(PATH='', JAX_PLATFORMS='cpu', XDG_CACHE_HOME=str(tmp_path)),
+  )
+  return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason="keeping memory is for GNU's C library")
+def test_programs_do_not_map_their_memory_anew_at_every_call(tmp_path):
+  plain, prepared = pages('plain', tmp_path), pages('prepared', tmp_path)
+  assert plain > 20 * 4096**2 * 4 / 4096 / 2  # otherwise nothing is saved, and nothing tested
+  assert prepared < plain / 3
