@@ -19,8 +19,10 @@ def prepare() -> None:
 
 
 def keep_programs() -> None:
-  """Compiled programs are kept in the cache (emo_jax.files.cache_dir)."""
+  """Compiled programs are kept in the cache (emo_jax.files.cache_dir), also those that are quickly
+  compiled: there are dozens of them before a first step."""
   jax.config.update('jax_compilation_cache_dir', str(files.cache_dir() / 'xla'))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
 
 
 def _keep_memory() -> None:
