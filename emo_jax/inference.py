@@ -223,5 +223,10 @@ def initial_params(model: nn.Module, seed: int, widths: Mapping[str, int]) -> An
   crops = (1, preprocess.WINDOW, *input_pipeline.CROP_SHAPE)
   streams[input_pipeline.CROPS] = jnp.zeros(crops, jnp.uint8)
   length = {name: jnp.full(1, preprocess.WINDOW) for name in streams}
-  # As one program, which is kept between runs; one by one its parts take seconds.
-  return jax.jit(model.init)(jax.random.key(seed), dict(streams=streams, length=length))['params']
+  return _initial(model, jax.random.key(seed), dict(streams=streams, length=length))['params']
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _initial(model: nn.Module, key: Any, batch: Any) -> Any:
+  """As one program, which is kept between runs; one by one its parts take seconds."""
+  return model.init(key, batch)

@@ -30,6 +30,7 @@ def _keep_memory() -> None:
 
   On a CPU every call of a program allocates its temporaries, some 80 MB for a training step, and by
   default the system maps all their pages anew, zeroed: a quarter of the step's time.
+  The process then holds to its end the most that it held at once.
   """
   try:
     mallopt = ctypes.CDLL(None).mallopt

@@ -11,9 +11,12 @@ os.environ['XLA_FLAGS'] = (
 import jax
 import pytest
 
+from emo_jax import runtime
+
 jax.config.update('jax_numpy_rank_promotion', 'raise')
-# The same small models are compiled in many tests.
-jax.config.update('jax_compilation_cache_dir', tempfile.mkdtemp(prefix='emo_jax_test_xla_'))
+# The same small models are compiled in many tests; removed when they end.
+_PROGRAMS = tempfile.TemporaryDirectory(prefix='emo_jax_test_xla_')
+jax.config.update('jax_compilation_cache_dir', _PROGRAMS.name)
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 
 SHARED = Path(os.environ.get('EMO_JAX_SHARED', Path(__file__).parents[2] / 'shared')).resolve()
@@ -25,6 +28,13 @@ def shared() -> Path:
   if not (SHARED / 'golden').is_dir():
     pytest.skip(f'no shared data at {SHARED}; set EMO_JAX_SHARED')
   return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _commands_leave_this_process_as_it_is(monkeypatch):
+  """What a command sets up for itself would hold for all tests after it."""
+  for name in ('prepare', 'keep_programs'):
+    monkeypatch.setattr(runtime, name, lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -125,7 +125,10 @@ class Model(nn.Module):
     final = jnp.maximum(length[clip] - 1, 0)  # [1, rows]
     frame = jnp.clip(rows['start'][None, :] + number, 0, final)
     x = x[clip, frame]  # [frames, rows, features], as the layers go through them
-    last = final if self.window is None else jnp.full_like(final, frames - 1)
+    # Rows that pad a batch belong to a clip that may be longer than theirs.
+    last = (
+      jnp.minimum(final, frames - 1) if self.window is None else jnp.full_like(final, frames - 1)
+    )
     if shown is not None:
       # Frames to be skipped go to the end of the row, past its last output.
       seen = shown[clip, frame]

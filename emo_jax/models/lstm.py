@@ -41,8 +41,8 @@ def choose(wanted: str, platform: str) -> str:
 
 
 class LSTM(nn.Module):
-  """What `nn.RNN(nn.OptimizedLSTMCell(units))` computes, of equally named parameters that start
-  equally from the same key. Gradients are of reverse mode only.
+  """What `nn.RNN(nn.OptimizedLSTMCell(units), time_major=True)` computes, of equally named
+  parameters that start equally from the same key. Gradients are of reverse mode only.
 
   Attributes:
     units: of the state.
@@ -201,7 +201,7 @@ def _backward(rounded: bool, kept: Any, wanted: Any) -> tuple[Array, Array, Arra
 
 def _room(frames: int, one: Any) -> Any:
   """Arrays for what all frames leave, where one leaves so much."""
-  return jax.tree.map(lambda x: jax.lax.empty((frames, *x.shape), x.dtype), one)
+  return jax.tree.map(lambda x: jnp.zeros((frames, *x.shape), x.dtype), one)
 
 
 def _kept_at(t: Any, kept: Any, new: Any) -> Any:
