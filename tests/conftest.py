@@ -11,8 +11,6 @@ os.environ['XLA_FLAGS'] = (
 import jax
 import pytest
 
-from emo_jax import runtime
-
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # The same small models are compiled in many tests; removed when they end.
 _PROGRAMS = tempfile.TemporaryDirectory(prefix='emo_jax_test_xla_')
@@ -34,7 +32,7 @@ def shared() -> Path:
 def _commands_leave_this_process_as_it_is(monkeypatch):
   """What a command sets up for itself would hold for all tests after it."""
   for name in ('prepare', 'keep_programs'):
-    monkeypatch.setattr(runtime, name, lambda: None)
+    monkeypatch.setattr(f'emo_jax.runtime.{name}', lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The launch scripts do what their headers say, with stand-ins for the programs they call."""
 
+import contextlib
 import math
 import os
 import re
@@ -48,7 +49,7 @@ fi
 
 @pytest.fixture
 def start(tmp_path):
-  """start(script, status, *flags) -> a process; `status` is the run's, or `wait`."""
+  """`with start(script, status, *flags) as process`; `status` is the run's, or `wait`."""
   programs = tmp_path / 'bin'
   (tmp_path / 'emo_jax').mkdir()
   programs.mkdir()
@@ -61,6 +62,7 @@ def start(tmp_path):
     (programs / name).write_text(text)
     (programs / name).chmod(0o755)
 
+  @contextlib.contextmanager
   def call(script, status, *flags):
     own = dict(HERE=str(tmp_path), STATUS=str(status), SLURM_JOB_ID='17')
     own |= dict(
@@ -69,7 +71,20 @@ def start(tmp_path):
     path = f'{programs}{os.pathsep}{os.environ["PATH"]}'
     environment = os.environ | own | dict(PATH=path, SLURM_SUBMIT_DIR=str(LAUNCH.parent))
     words = ['bash', str(LAUNCH / script), *flags]
-    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(
+      words,
+      env=environment,
+      stdout=subprocess.PIPE,
+      text=True,
+      start_new_session=True,
+      # A shell cannot heed what was ignored before it started, as behind nohup.
+      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+      try:
+        yield process
+      except BaseException:  # otherwise it would be waited for without end
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
 
   return call
 
