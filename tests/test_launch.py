@@ -70,15 +70,14 @@ def start(tmp_path):
     )
     path = f'{programs}{os.pathsep}{os.environ["PATH"]}'
     environment = os.environ | own | dict(PATH=path, SLURM_SUBMIT_DIR=str(LAUNCH.parent))
-    words = ['bash', str(LAUNCH / script), *flags]
+    # A shell cannot heed what was ignored before it started, as behind nohup.
+    words = ['env', '--default-signal=INT', 'bash', str(LAUNCH / script), *flags]
     with subprocess.Popen(
       words,
       env=environment,
       stdout=subprocess.PIPE,
       text=True,
       start_new_session=True,
-      # A shell cannot heed what was ignored before it started, as behind nohup.
-      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
       try:
         yield process
