@@ -15,7 +15,7 @@ to the features of videos and to what a finished run says of them. `train` is th
 config on made-up clips; its peer gets --batch, --frames and --features and ends with `clips_per_s`.
 `input` is the way in of stored clips alone. `scaling` draws clips per second over batches, frames
 and simulated devices, and what a pod would give on paper. Contenders take turns, so that what else
-the machine does falls on all of them; figures are medians.
+the machine does falls on all of them; figures are medians, but for the best of the matrix product.
 """
 
 import argparse
