@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests run in so many processes at once, each some 3 GB large.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo paper test slow lint hypotheses clean
@@ -32,7 +35,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 # TensorFlow stays in an environment of its own: training must work without it.
 $(VENV)-tfds/done: pyproject.toml constraints.txt
@@ -42,7 +45,7 @@ $(VENV)-tfds/done: pyproject.toml constraints.txt
 	touch $@
 
 slow: $(VENV)/dev $(VENV)-tfds/done
-	EMO_JAX_TFDS=$(VENV)-tfds/bin/tfds $(BIN)/python -m pytest -m slow
+	EMO_JAX_TFDS=$(VENV)-tfds/bin/tfds $(PYTEST) -m slow
 
 # The paper's three hypotheses with their controls, on the synthetic corpus.
 hypotheses: $(VENV)/run

@@ -3,6 +3,7 @@
 An order depends on the seed and the epoch only, so all batches can be looked at in advance.
 """
 
+import collections
 import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from emo_jax.recipe import Recipe
 _MOST_CLIPS = 10**7  # of all epochs that are looked at in advance: about a second
 _EPOCH = 5_000  # clips that an epoch counts for besides its own
 _GROUPS, _STEP = 4, 8  # of rows, of frames
+_RARE = 16  # a size that fewer than one in so many batches need is not worth a program
 
 
 class Order:
@@ -53,7 +55,7 @@ class Plan(NamedTuple):
   """Shapes of a run's batches.
 
   Attributes:
-    first: numbers of rows per device that batches of the first epoch are padded to.
+    first: numbers of rows per device that are common among batches of the first epoch.
     largest: what any batch of the run is.
     longest: of rows that are whole clips, longest first, how many each quarter has on a device and
       the most frames any of them has; empty for windows.
@@ -68,7 +70,9 @@ def plan(order: Order, frames: np.ndarray, rows: np.ndarray, recipe: Recipe, epo
   """Of clips that have at most so many `frames` and fill so many `rows`, both [clips]; of very long
   runs what there could be at worst, without a look at their batches."""
   starts = [recipe.per_device * i // _GROUPS for i in range(_GROUPS)]
-  in_first = np.unique(next(order.on_devices(0, rows)).sum(-1).max(-1))
+  in_first = next(order.on_devices(0, rows)).sum(-1).max(-1).tolist()
+  # Without the first batch, which may have to be padded to the largest size.
+  sizes = collections.Counter(input_pipeline.row_count(n, recipe) for n in in_first[1:])
   if epochs * (len(frames) + _EPOCH) <= _MOST_CLIPS:
     found = [_most(*order.on_devices(epoch, rows, frames), starts) for epoch in range(epochs)]
     most = np.max(found, axis=0)
@@ -78,7 +82,7 @@ def plan(order: Order, frames: np.ndarray, rows: np.ndarray, recipe: Recipe, epo
   largest, *longest = most.tolist()
   of_quarter = np.diff([*starts, recipe.per_device]).tolist()
   return Plan(
-    frozenset(input_pipeline.row_count(n, recipe) for n in in_first.tolist()),
+    frozenset(size for size, batches in sizes.items() if batches * _RARE >= len(in_first)),
     input_pipeline.row_count(largest, recipe),
     tuple(zip(of_quarter, longest, strict=True)) if recipe.temporal == 'sequence' else (),
   )

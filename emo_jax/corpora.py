@@ -84,9 +84,13 @@ def _embedded(data_dir: Path, name: str) -> tfds.core.DatasetBuilder:
     data_dir = files.cache_dir() / f'{EMBEDDED}-{signsim_dataset_builder.generator_digest()}'
   for there in stored.versions(data_dir, f'{name}/{config or "seed0"}'):
     stored.open_folder(there)  # the builder itself would not say what is damaged
-  builder = signsim_dataset_builder.Builder(config=config or None, data_dir=data_dir)
-  with contextlib.redirect_stdout(sys.stderr):
-    builder.download_and_prepare()
+  made = dict(config=config or None, data_dir=data_dir)
+  builder = signsim_dataset_builder.Builder(**made)
+  if not Path(builder.data_dir).is_dir():
+    with files.one_at_a_time(data_dir / name, 'building a corpus'):
+      builder = signsim_dataset_builder.Builder(**made)  # which another may have built meanwhile
+      with contextlib.redirect_stdout(sys.stderr):
+        builder.download_and_prepare()
   return builder
 
 

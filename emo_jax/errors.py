@@ -2,12 +2,15 @@
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: the same command, later
+# Of disks behind a network: starting again may do, and the scripts of launch/ try it.
+_MAY_PASS = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 
 
 class UserError(Exception):
@@ -50,8 +53,9 @@ def require(value: str, known: Collection[str], what: str) -> None:
 def exit_status(main: Callable[..., int | None], *args) -> int:
   """Runs `main(*args)` and returns its status.
 
-  A UserError, and what the system refuses (no room, no permission), is printed and gives 2; a run
-  that was preempted gives REQUEUE; Ctrl-C gives 130, a reader of stdout that is gone 141.
+  A UserError, and what the system refuses (no room, no permission), is printed and gives 2; a disk
+  that does not answer 1; a run that was preempted gives REQUEUE; Ctrl-C gives 130, a reader of
+  stdout that is gone 141.
   """
   try:
     status = main(*args) or 0
@@ -70,7 +74,7 @@ def exit_status(main: Callable[..., int | None], *args) -> int:
     of = f' ({error.filename})' if error.filename else ''
     print(f'error: {error.strerror or error}{of}: mend that and start again', file=sys.stderr)
     _drop_stdout()
-    return 2
+    return 1 if error.errno in _MAY_PASS else 2
   except KeyboardInterrupt:
     print('interrupted', file=sys.stderr)
     return 130

@@ -1,7 +1,9 @@
 """Files that are whole or not there, and the folder for what is kept between runs."""
 
 import contextlib
+import fcntl
 import os
+import sys
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -28,6 +30,24 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     os.replace(partial, path)
   finally:
     partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path, what: str) -> Iterator[None]:
+  """Makes the folder and waits until no other process is in a block for the same one; says so,
+  naming `what` the other is doing. Where a file system has no locks nobody waits."""
+  folder.mkdir(parents=True, exist_ok=True)
+  lock = os.open(folder / '.lock', os.O_RDWR | os.O_CREAT, 0o644)
+  try:
+    with contextlib.suppress(OSError):
+      try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError:
+        print(f'waiting for another process that is {what} in {folder}', file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
+  finally:
+    os.close(lock)  # which unlocks it
 
 
 def cache_dir() -> Path:

@@ -1,19 +1,24 @@
 """What training tells of itself, step by step, to files and trackers."""
 
+import contextlib
 import importlib
 import json
 import sys
+import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import tensorboardX
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto import event_pb2
 
 from emo_jax import run_dir
 from emo_jax.errors import UserError, first_line
 
 TRACKERS = ('', 'wandb', 'mlflow')
+_FLUSH_S = 5  # a flush waits for the disk
 
 
 @runtime_checkable
@@ -40,7 +45,7 @@ class JsonLines:
     run_dir.write_text(self._path, ''.join(kept))
 
   def write(self, step: int, values: Mapping[str, Any]) -> None:
-    with open(self._path, 'a') as f:
+    with _named(self._path), open(self._path, 'a') as f:
       f.write(json.dumps(dict(step=step, **values)) + '\n')
 
   def close(self) -> None:
@@ -48,17 +53,36 @@ class JsonLines:
 
 
 class TensorBoard:
-  """Event files in the run's folder; a resumed run takes those of later steps back."""
+  """Event files in the run's folder; a resumed run takes those of later steps back.
+
+  Written by the thread that trains: tensorboardX's own would die of a full disk unseen, and block
+  training once its queue is full.
+  """
 
   def __init__(self, folder: Path, resume_step: int):
-    self._events = tensorboardX.SummaryWriter(str(folder), purge_step=resume_step + 1)
+    self._prefix, self._flushed = folder / 'events', 0.0
+    self._events: EventsWriter | None
+    with _named(self._prefix):
+      self._events = EventsWriter(str(self._prefix), f'.{uuid.uuid4().hex[:8]}')
+    status = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    self._add(resume_step + 1, session_log=status)
 
   def write(self, step: int, values: Mapping[str, Any]) -> None:
     for name, value in _numbers(values).items():
-      self._events.add_scalar(name, value, step)
+      self._add(step, summary=summary.scalar(name, value))
+
+  def _add(self, step: int, **what: Any) -> None:
+    with _named(self._prefix):
+      self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step, **what))
+      if time.monotonic() - self._flushed > _FLUSH_S:
+        self._events.flush()
+        self._flushed = time.monotonic()
 
   def close(self) -> None:
-    self._events.close()
+    events, self._events = self._events, None
+    if events:
+      with _named(self._prefix):
+        events.close()
 
 
 class WeightsAndBiases:
@@ -151,12 +175,12 @@ class MetricsLog:
     self._lasting, self._others = lasting, others
 
   def write(self, step: int, **values: Any) -> None:
-    """To all of them."""
+    """To all of them. Raises OSError, with the file's name, if one cannot be written."""
     for writer in [*self._lasting, *self._others]:
       writer.write(step, values)
 
   def events(self, step: int, **values: Any) -> None:
-    """What differs from run to run, like speed."""
+    """What differs from run to run, like speed. Raises OSError as `write`."""
     for writer in self._others:
       writer.write(step, values)
 
@@ -185,6 +209,15 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith('\n')]
   except ValueError as error:
     raise UserError(f'{path} is broken ({error}): delete it, or start in a new workdir') from error
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+  """What the disk refuses is told with the name of the file."""
+  try:
+    yield
+  except OSError as error:
+    raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from emo_jax import files
 from emo_jax.errors import UserError
 
+LEASE_S = 180  # for which a file system may keep the lock of a node that is gone
 _FREE = ('tracker', 'profile')  # fields that a resumed run may change
 
 
@@ -63,6 +65,8 @@ def head_folders(workdir: Path) -> list[Path]:
 def locked(workdir: Path) -> Iterator[None]:
   """Makes the workdir, in which nobody else runs meanwhile.
 
+  A lock of another node, which may be gone, is waited for as long as file systems keep those.
+
   Raises:
     UserError: another process has locked it, or it cannot be written.
   """
@@ -72,24 +76,43 @@ def locked(workdir: Path) -> Iterator[None]:
   except OSError as error:
     raise _cannot_write(workdir, error) from error
   try:
+    _take(lock, workdir)
+    os.ftruncate(lock, 0)
+    os.write(lock, f'process {os.getpid()} on {platform.node()}'.encode())
+    yield
+  finally:
+    os.close(lock)  # which unlocks it
+
+
+def _take(lock: int, workdir: Path) -> None:
+  """Locks an open file for this process. Raises UserError if another keeps it."""
+  until, waits = time.monotonic() + LEASE_S, False
+  while True:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      return
     except BlockingIOError as error:
-      who = os.read(lock, 200).decode(errors='replace').strip()
-      raise UserError(
-        f'a run is going on in {workdir} ({who}): wait for it, or use another --workdir'
-      ) from error
+      who = os.pread(lock, 200, 0).decode(errors='replace').strip()
+      here = who.endswith(f' on {platform.node()}')
+      if here or time.monotonic() > until:
+        raise UserError(
+          f'a run is going on in {workdir} ({who}): wait for it, or use another --workdir'
+        ) from error
+      if not waits:
+        print(
+          f'a run is going on in {workdir} ({who}), or its node is gone: waiting up to {LEASE_S} '
+          's: its lock may outlive it',
+          file=sys.stderr,
+        )
+      waits = True
+      time.sleep(1)
     except OSError as error:  # a file system without locks
       print(
         f'warning: {workdir} cannot be locked ({error.strerror}): see to it that no other run uses '
         'it',
         file=sys.stderr,
       )
-    os.ftruncate(lock, 0)
-    os.write(lock, f'process {os.getpid()} on {platform.node()}'.encode())
-    yield
-  finally:
-    os.close(lock)  # which unlocks it
+      return
 
 
 def _cannot_write(workdir: Path, error: OSError) -> UserError:

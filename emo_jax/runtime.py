@@ -1,6 +1,9 @@
 """What every command that computes with JAX sets up before it does."""
 
 import ctypes
+import importlib.metadata
+import importlib.util
+import os
 
 import jax
 
@@ -9,6 +12,7 @@ from emo_jax import files
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _NEVER = -1
+_LEVEL = '--xla_backend_optimization_level'
 
 
 def prepare() -> None:
@@ -16,6 +20,7 @@ def prepare() -> None:
   that are already there allocate as before."""
   keep_programs()
   _keep_memory()
+  _compile_sooner()
 
 
 def keep_programs() -> None:
@@ -40,3 +45,22 @@ def _keep_memory() -> None:
   # are given back whole.
   for parameter, value in ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER)):
     mallopt(parameter, value)
+
+
+def _compile_sooner() -> None:
+  """Where JAX has nothing but CPUs, programs are compiled with less effort, in two thirds of the
+  time: they run as fast, since nearly all of it is products that are compiled already.
+
+  What XLA_FLAGS say of it is left alone. Must come before JAX looks for devices.
+  """
+  flags = os.environ.get('XLA_FLAGS', '')
+  if _LEVEL not in flags and _only_cpus():
+    os.environ['XLA_FLAGS'] = f'{flags} {_LEVEL}=1'.strip()
+
+
+def _only_cpus() -> bool:
+  """As far as can be told without waking devices: by JAX_PLATFORMS, or by what is installed."""
+  if jax.config.jax_platforms:
+    return jax.config.jax_platforms == 'cpu'
+  installed = (importlib.util.find_spec(name) for name in ('jax_plugins', 'libtpu'))
+  return not any(installed) and not importlib.metadata.entry_points(group='jax_plugins')

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -35,6 +35,18 @@ def _next_stop(config: Mapping[str, Any], heads: Sequence[Head], step: int) -> i
   every = [config['log_steps'], config['checkpoint_steps'], *(head.per_epoch for head in heads)]
   once = [head.steps for head in heads] + [config['profile'][0] - 1, config['profile'][1]]
   return min([(step // n + 1) * n for n in every] + [n for n in once if n > step])
+
+
+@contextlib.contextmanager
+def _left_in_order(heads: Sequence[Head]) -> Iterator[None]:
+  """Whatever ends it early, the log has what was said until then."""
+  try:
+    yield
+  except BaseException:
+    for head in heads:
+      with contextlib.suppress(OSError):  # which may be what ended it
+        head.log.close()
+    raise
 
 
 class Apart(Exception):
@@ -111,7 +123,11 @@ class Trainer:
     given = _Given(heads)
     traced = self._config['profile'] if processes.is_first() else (0, 0)
     trace = Trace(traced, heads[0].folder / 'profile')
-    with preemption.watched() as asked_to_end, contextlib.closing(trace):
+    with (
+      _left_in_order(heads),
+      preemption.watched() as asked_to_end,
+      contextlib.closing(trace),
+    ):
       while step < steps:
         many = min(self._at_once, _next_stop(self._config, heads, step) - step)
         with progress.waiting():

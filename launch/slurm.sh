@@ -26,11 +26,12 @@ status=0
 srun --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --kill-on-bad-exit=0 \
   python -m emo_jax.main --distributed --config="$CONFIG" --workdir="$RUN" ${DATA:+--config.data.dir="$DATA"} "$@" || status=$?
 
-# 0: done; 2: a mistake that starting again does not mend; 75: saved, and to be started again.
+# 0: done; 2: a mistake that starting again does not mend; 75: saved, and to be started again, as is
+# what SIGTERM ended before or after training (143).
 # Anything else: a process died or hung, which is tried three times.
 case "$status" in
   0 | 2) exit "$status" ;;
-  75) ;;
+  75 | 143) ;;
   *)
     crashes="$RUN/crashes-$SLURM_JOB_ID"
     mkdir -p "$RUN"

@@ -4,8 +4,10 @@ import os
 import tempfile
 from pathlib import Path
 
+# Programs of tests run for moments: compiling them takes most of the time.
 os.environ['XLA_FLAGS'] = (
-  os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=8'
+  os.environ.get('XLA_FLAGS', '')
+  + ' --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0'
 )
 
 import jax

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 import tensorflow_datasets as tfds
 
-from emo_jax import corpora, evaluate, experiment, run_dir
+from emo_jax import corpora, evaluate, experiment, files, run_dir
 from emo_jax.errors import UserError, exit_status
 from tests import toys
+from tfds_builders.signsim import corpus, signsim_dataset_builder
 
 REAL = toys.KEY | dict(backbone='f00d')
 
@@ -29,7 +32,7 @@ def test_the_directory_named_comes_first(default, monkeypatch, tmp_path):
 
 def test_the_default_directory_counts_if_it_holds_the_corpus(default):
   assert corpora.locate('', 'ejsl:all') == (default, True)
-  (default / 'ejsl' / '1.0.0').mkdir(parents=True)
+  (default / 'ejsl' / '1.1.0').mkdir(parents=True)
   assert corpora.locate('', 'ejsl:all') == (default, False)
   assert corpora.locate('', 'bobsl/a_tea:train') == (default, True)
 
@@ -73,6 +76,37 @@ def test_features_of_another_key_are_not_mixed():
     corpora.require_mixable(REAL, toys.split())
   with pytest.raises(UserError, match='backbone: other against f00d.*same weights'):
     corpora.require_mixable(REAL | dict(backbone='other'), real)
+
+
+FIRST_USE = """
+from pathlib import Path
+from emo_jax import corpora
+from tfds_builders.signsim import corpus
+
+corpus.SPLITS = {'emosign_like': corpus.SPLITS['emosign_like']}
+source = corpora.open_split('signsim:emosign_like', Path('nowhere')).source
+print(len(source), *sorted(source.dataset_info.splits))
+"""
+
+
+def test_of_two_runs_at_once_one_builds_the_embedded_corpus(tmp_path, monkeypatch):
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+  where = files.cache_dir() / f'signsim-{signsim_dataset_builder.generator_digest()}'
+  with files.one_at_a_time(where / 'signsim', 'building a corpus'):
+    other = subprocess.Popen(
+      [sys.executable, '-c', FIRST_USE],
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    said = other.stderr.readline()
+    assert said == f'waiting for another process that is building a corpus in {where}/signsim\n'
+    few = {name: corpus.SPLITS[name] for name in ('emosign_like', 'validation')}
+    monkeypatch.setattr(corpus, 'SPLITS', few)
+    signsim_dataset_builder.Builder(data_dir=where).download_and_prepare()
+  found, said = other.communicate(timeout=100)
+  assert other.returncode == 0, said
+  assert found.split() == ['140', 'emosign_like', 'validation']  # the first one's, not its own
 
 
 def open_toys(key):

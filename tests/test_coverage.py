@@ -85,7 +85,7 @@ def random_clip(rng: np.random.Generator, frames: int) -> clip_lib.Clip:
 class StoredToys(tfds.core.GeneratorBasedBuilder):
   """Six random clips on disk, in two splits."""
 
-  VERSION = tfds.core.Version('1.0.0')
+  VERSION = clip_features.VERSION
   url_infos = None
 
   def __init__(self, **kwargs):

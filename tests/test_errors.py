@@ -22,6 +22,7 @@ def raising(error):
     (UserError('no such thing'), 2, 'error: no such thing\n'),
     (OSError(28, 'No space left on device', 'a.csv'), 2, 'No space left on device (a.csv)'),
     (PermissionError(13, 'Permission denied', 'b'), 2, 'Permission denied (b)'),
+    (OSError(116, 'Stale file handle', 'c'), 1, 'Stale file handle (c)'),
     (KeyboardInterrupt(), 130, 'interrupted'),
     (BrokenPipeError(), 141, ''),
   ],

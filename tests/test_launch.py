@@ -141,6 +141,16 @@ def test_a_slurm_job_that_was_cancelled_is_not_requeued(start, tmp_path, monkeyp
   assert 'scontrol requeue 17' not in log(tmp_path)
 
 
+def test_a_slurm_job_that_was_preempted_before_it_trained_is_requeued_however_often(
+  start, tmp_path
+):
+  for _ in range(5):
+    with start('slurm.sh', 143) as process:
+      pass
+    assert process.returncode == 0
+  assert log(tmp_path).count('scontrol requeue 17') == 5
+
+
 def test_a_slurm_job_of_which_a_process_died_is_requeued_three_times(start, tmp_path):
   for run, status in ((137, 0), (75, 0), (1, 0), (75, 0), (137, 0), (75, 0), (137, 137)):
     with start('slurm.sh', run) as process:

@@ -1,10 +1,12 @@
-"""What trackers are told; `metrics.jsonl` and TensorBoard are seen by the tests of training."""
+"""What TensorBoard and trackers are told; `metrics.jsonl` is seen by the tests of training."""
 
 import json
+import struct
 import sys
 import types
 
 import pytest
+from tensorboardX.proto import event_pb2
 
 from emo_jax import train
 from emo_jax.errors import UserError
@@ -29,6 +31,33 @@ def killed_and_resumed(workdir, tracker):
 def losses_of_log(workdir):
   lines = map(json.loads, (workdir / 'metrics.jsonl').read_text().splitlines())
   return {line['step']: line['loss'] for line in lines if 'loss' in line}
+
+
+def events_of(path):
+  """Each record is a length, its checksum, an event and its checksum."""
+  content, found = path.read_bytes(), []
+  while content:
+    (size,) = struct.unpack('Q', content[:8])
+    found.append(event_pb2.Event.FromString(content[12 : 12 + size]))
+    content = content[16 + size :]
+  return found
+
+
+def test_tensorboard_is_told_to_forget_what_a_killed_run_said_of_later_steps(tmp_path):
+  killed_and_resumed(tmp_path, '')
+  kept = {}
+  for path in sorted(tmp_path.glob('events.out.tfevents.*'), key=lambda p: p.stat().st_mtime):
+    version, start, *events = events_of(path)
+    assert version.file_version == 'brain.Event:2'
+    assert start.session_log.status == event_pb2.SessionLog.START
+    kept = {at: value for at, value in kept.items() if at[1] < start.step}
+    for event in events:
+      (value,) = event.summary.value
+      assert (value.tag, event.step) not in kept
+      kept[value.tag, event.step] = value.simple_value
+  losses = {step: value for (tag, step), value in kept.items() if tag == 'loss'}
+  assert losses == pytest.approx(losses_of_log(tmp_path), rel=1e-6)
+  assert {tag for tag, _ in kept} > {'clips_per_s', 'learning_rate', 'validation/macro_f1'}
 
 
 def test_weights_and_biases_goes_on_with_the_same_run(tmp_path, monkeypatch):

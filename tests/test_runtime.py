@@ -64,3 +64,29 @@ def test_programs_do_not_map_their_memory_anew_at_every_call(tmp_path):
 @pytest.mark.skipif(sys.platform != 'linux', reason="keeping memory is for GNU's C library")
 def test_nothing_large_is_given_back_either(tmp_path):
   assert said(GIVEN_BACK, tmp_path) < 0.01
+
+
+FLAGS = """
+import os
+from emo_jax import runtime
+runtime.prepare()
+print(os.environ.get('XLA_FLAGS'))
+"""
+
+
+@pytest.mark.parametrize(
+  ('platforms', 'given', 'flags'),
+  [
+    ('cpu', None, '--xla_backend_optimization_level=1'),
+    ('cpu', '--xla_cpu_x=1', '--xla_cpu_x=1 --xla_backend_optimization_level=1'),
+    ('cpu', '--xla_backend_optimization_level=3', '--xla_backend_optimization_level=3'),
+    ('cuda,cpu', None, 'None'),  # an accelerator's programs are worth the effort
+  ],
+)
+def test_programs_of_cpus_are_compiled_with_less_effort(tmp_path, platforms, given, flags):
+  own = dict(PATH='', JAX_PLATFORMS=platforms, XDG_CACHE_HOME=str(tmp_path))
+  own |= dict(XLA_FLAGS=given) if given else {}
+  done = subprocess.run(
+    [sys.executable, '-c', FLAGS], capture_output=True, text=True, check=True, env=own
+  )
+  assert done.stdout.strip() == flags

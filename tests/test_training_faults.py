@@ -1,6 +1,8 @@
 """What pods and disks do to a run: it is told in a line, nothing is lost, and it ends the same."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -226,6 +228,35 @@ def test_two_runs_in_one_workdir_are_told_apart(tmp_path):
   assert (workdir / 'report.json').read_bytes() == before
 
 
+ELSEWHERE = """
+import os, sys, time
+from pathlib import Path
+from emo_jax import run_dir
+with run_dir.locked(Path('{workdir}')):
+  Path('{workdir}/.lock').write_text('process 1 on another-node')
+  print('held', flush=True)
+  time.sleep({seconds})
+"""
+
+
+@pytest.mark.parametrize('seconds', [4, 60])
+def test_a_lock_that_outlives_the_node_of_its_run_is_waited_for(
+  tmp_path, monkeypatch, capsys, seconds
+):
+  monkeypatch.setattr(run_dir, 'LEASE_S', 10)
+  with script(ELSEWHERE.format(workdir=tmp_path / 'run', seconds=seconds), tmp_path) as holder:
+    assert holder.stdout.readline() == 'held\n'
+    with contextlib.ExitStack() as held:
+      if seconds > run_dir.LEASE_S:
+        with pytest.raises(UserError, match='a run is going on in .*process 1 on another-node'):
+          held.enter_context(run_dir.locked(tmp_path / 'run'))
+      else:
+        held.enter_context(run_dir.locked(tmp_path / 'run'))
+    holder.kill()
+  said = capsys.readouterr().err
+  assert said.count('\n') == 1 and 'waiting up to 10 s: its lock may outlive it' in said
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
@@ -246,6 +277,32 @@ def test_a_checkpoint_that_cannot_be_written_is_told_in_a_line(tmp_path):
   assert 'Traceback' not in said and 'Event loop' not in said
   assert 'a checkpoint could not be written to' in errors[0]
   require_same(fit(tmp_path / 'whole'), fit(workdir))
+
+
+FULL_LOGS = """
+import resource, sys
+from pathlib import Path
+from emo_jax import errors
+from tests import test_training_faults
+
+def fill(step, progress):
+  if step == 3:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+
+fit = lambda: test_training_faults.fit(
+  Path('{workdir}'), fill, log_steps=1, checkpoint_steps=10**6
+)
+sys.exit(errors.exit_status(lambda: fit() and 0))
+"""
+
+
+def test_a_log_that_cannot_be_written_is_told_in_a_line(tmp_path):
+  with script(FULL_LOGS.format(workdir=tmp_path / 'run'), tmp_path) as process:
+    _, said = process.communicate(timeout=100)
+  assert process.returncode == 2 and 'Traceback' not in said, said
+  (line,) = [line for line in said.splitlines() if line.startswith('error: ')]
+  assert re.match(rf'error: File too large .{tmp_path}/run/(metrics|events).*: mend that', line)
+  require_same(fit(tmp_path / 'whole', log_steps=1), fit(tmp_path / 'run', log_steps=1))
 
 
 def test_a_full_disk_is_told_before_anything_is_half_written(tmp_path, monkeypatch):

@@ -17,15 +17,18 @@ CROPS = 'crops'  # a stream that goes through the backbone first
 _DRAWS = 1 << 16  # values of 16 random bits
 
 
-def row_dropout(x: Float[Array, '...'], keys: Array, rate: float, axis: int = 0) -> Array:
-  """Inverted dropout with a key per row, along `axis`: a row's mask does not depend on others.
+def row_dropout(
+  x: Float[Array, '*units_frames rows'], keys: Array, rate: float
+) -> Float[Array, '*units_frames rows']:
+  """Inverted dropout with a key per row: a row's mask depends neither on the others nor on how many
+  frames come after its own.
 
   The rate is rounded to 1/65,536: half as many random bits as for a float take half the time.
   """
   limit = round(rate * _DRAWS)
-  row = x.shape[:axis] + x.shape[axis + 1 :]
-  draw = jax.vmap(lambda key: jax.random.bits(key, row, jnp.uint16), out_axes=axis)
-  return jnp.where(draw(keys) >= limit, x * (_DRAWS / (_DRAWS - limit)), 0)
+  bits = jax.vmap(lambda key: jax.random.bits(key, x.shape[-2::-1], jnp.uint16))(keys)
+  keep = bits >= limit
+  return jnp.where(keep.T, x * (_DRAWS / (_DRAWS - limit)), 0)
 
 
 class Model(nn.Module):
@@ -124,7 +127,7 @@ class Model(nn.Module):
     clip, number = rows['clip'][None, :], jnp.arange(frames)[:, None]
     final = jnp.maximum(length[clip] - 1, 0)  # [1, rows]
     frame = jnp.clip(rows['start'][None, :] + number, 0, final)
-    x = x[clip, frame]  # [frames, rows, features], as the layers go through them
+    x = x[clip, frame]  # [frames, rows, features]
     # Rows that pad a batch belong to a clip that may be longer than theirs.
     last = (
       jnp.minimum(final, frames - 1) if self.window is None else jnp.full_like(final, frames - 1)
@@ -135,14 +138,15 @@ class Model(nn.Module):
       x = jnp.take_along_axis(x, jnp.argsort(~seen, axis=0, stable=True)[..., None], axis=0)
       within = seen & (number <= last)
       last = jnp.maximum(within.sum(0, keepdims=True) - 1, 0)
+    x = jnp.moveaxis(x, -1, 0)
     for depth, layer in enumerate(layers, start=1):
-      x = layer(x)
+      x = layer(x)  # [units, frames, rows]
       if depth == len(layers) and not per_frame:
-        x = jnp.take_along_axis(x, last[..., None], axis=0)
+        x = jnp.take_along_axis(x, last[None], axis=1)
       if 'key' in rows:
         keys = jax.vmap(lambda key, i=depth: jax.random.fold_in(key, i))(rows['key'])
-        x = row_dropout(x, keys, self.dropout, axis=1)
-    return x.swapaxes(0, 1) if per_frame else x[0]
+        x = row_dropout(x, keys, self.dropout)
+    return x.T if per_frame else x[:, 0].T
 
 
 def _no_backbone(key: Array) -> dict:

@@ -4,6 +4,9 @@ The input products of all frames are one product before the recurrence. The back
 out: the recurrence keeps its gates, so that nothing is computed twice, and the gradient of the
 recurrent kernel is one product over all frames after it, not a sum that grows within.
 
+Rows are the last axis. Libraries of products copy their right operand into an order of their own,
+every time: so it is the state of few rows, and not the kernel, which is many times as large.
+
 The products may be of bfloat16, added up in float32 as the states are kept, or all of it NVIDIA's
 cuDNN: `choose`.
 """
@@ -41,8 +44,8 @@ def choose(wanted: str, platform: str) -> str:
 
 
 class LSTM(nn.Module):
-  """What `nn.RNN(nn.OptimizedLSTMCell(units), time_major=True)` computes, of equally named
-  parameters that start equally from the same key. Gradients are of reverse mode only.
+  """What `nn.RNN(nn.OptimizedLSTMCell(units))` computes, of equally named parameters that start
+  equally from the same key. Gradients are of reverse mode only.
 
   Attributes:
     units: of the state.
@@ -54,16 +57,15 @@ class LSTM(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: Float[Array, 'frames rows features']
-  ) -> Float[Array, 'frames rows {self.units}']:
+    self, x: Float[Array, 'features frames rows']
+  ) -> Float[Array, '{self.units} frames rows']:
     """The state after every frame, from zero before the first."""
-    from_input, from_state, bias = _Cell(self.units, x.shape[-1], name='cell')()
+    from_input, from_state, bias = _Cell(self.units, x.shape[0], name='cell')()
     if self.way == 'cudnn':
       return _of_cudnn(x, from_input, from_state, bias)
     rounded = self.way == 'bfloat16'
-    flat = _flat(x)
-    pushed = _pushed(flat, from_input) if rounded else flat @ from_input
-    return _recurrence(pushed.reshape(*x.shape[:2], -1), from_state, bias, rounded)
+    pushed = _pushed(_flat(x), from_input, rounded).reshape(-1, *x.shape[1:])
+    return _recurrence(pushed.swapaxes(0, 1), from_state, bias, rounded).swapaxes(0, 1)
 
 
 class _Cell(nn.Module):
@@ -102,14 +104,13 @@ class _Kernel(nn.Module):
 
 def _of_cudnn(x: Array, from_input: Array, from_state: Array, bias: Array) -> Array:
   """cuDNN's layer, whose weights are rows of gates and which adds a second bias."""
-  frames, rows, features = x.shape
+  features, frames, rows = x.shape
   weights = [from_input.T.reshape(-1), from_state.T.reshape(-1), bias, jnp.zeros_like(bias)]
   zero = jnp.zeros((1, rows, from_state.shape[0]), x.dtype)
   whole = jnp.full(rows, frames, jnp.int32)
   settings = (features, from_state.shape[0], 1, 0.0, False)
-  rows_first = x.swapaxes(0, 1)
-  y = rnn.lstm(rows_first, zero, zero, jnp.concatenate(weights), whole, *settings)[0]
-  return y.swapaxes(0, 1)
+  y = rnn.lstm(x.T, zero, zero, jnp.concatenate(weights), whole, *settings)[0]
+  return y.T
 
 
 def _product(a: Array, b: Array, rounded: bool) -> Array:
@@ -120,44 +121,56 @@ def _product(a: Array, b: Array, rounded: bool) -> Array:
   )
 
 
-@jax.custom_vjp
-def _pushed(x: Array, kernel: Array) -> Array:
-  """A rounded product, whose gradients are such products too."""
-  return _product(x, kernel, True)
+def _turned(kernel: Array) -> Array:
+  """As an array of its own: a product with a transposed view takes several times as long."""
+  return jax.lax.optimization_barrier(kernel.T)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _pushed(
+  x: Float[Array, 'features columns'], kernel: Float[Array, 'features gates'], rounded: bool
+) -> Float[Array, 'gates columns']:
+  """What the inputs push into the gates, and its gradients, as products of the wanted form."""
+  return _product(_turned(kernel), x, rounded)
 
 
 _pushed.defvjp(
-  lambda x, kernel: (_pushed(x, kernel), (x, kernel)),
-  lambda kept, wanted: (_product(wanted, kept[1].T, True), _product(kept[0].T, wanted, True)),
+  lambda x, kernel, rounded: (_pushed(x, kernel, rounded), (x, kernel)),
+  lambda rounded, kept, wanted: (
+    _product(kept[1], wanted, rounded),
+    _product(kept[0], wanted.T, rounded),
+  ),
 )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _recurrence(
-  pushed: Float[Array, 'frames rows gates'],
+  pushed: Float[Array, 'frames gates rows'],
   kernel: Float[Array, 'units gates'],
   bias: Float[Array, ' gates'],
   rounded: bool,
-) -> Float[Array, 'frames rows units']:
+) -> Float[Array, 'frames units rows']:
   """States from what the inputs push into the gates."""
   return _forward(pushed, kernel, bias, rounded)[0]
 
 
 def _forward(pushed: Array, kernel: Array, bias: Array, rounded: bool) -> tuple[Array, Any]:
+  turned = _turned(kernel)
+
   def cell(gates, c):
-    i, f, g, o = jnp.split(gates + bias[None, :], len(_GATES), -1)
+    i, f, g, o = jnp.split(gates + bias[:, None], len(_GATES))
     i, f, g, o = nn.sigmoid(i), nn.sigmoid(f), jnp.tanh(g), nn.sigmoid(o)
     c = f * c + i * g
     return o * jnp.tanh(c), c, (i, f, g, o)
 
   def step(t, carry):
     h, c, kept = carry
-    new = cell(pushed[t] + _product(h, kernel, rounded), c)
+    new = cell(pushed[t] + _product(turned, h, rounded), c)
     return *new[:2], _kept_at(t, kept, new)
 
   # Nothing comes from the state before the first frame: one product less, of the ten of a window.
-  frames, rows = pushed.shape[:2]
-  first = cell(pushed[0], jnp.zeros((rows, kernel.shape[0]), pushed.dtype))
+  frames, _, rows = pushed.shape
+  first = cell(pushed[0], jnp.zeros((kernel.shape[0], rows), pushed.dtype))
   kept = _kept_at(0, _room(frames, first), first)
   h, c, gates = jax.lax.fori_loop(1, frames, step, (*first[:2], kept))[2]
   return h, (kernel, h, c, gates)
@@ -167,9 +180,6 @@ def _backward(rounded: bool, kept: Any, wanted: Any) -> tuple[Array, Array, Arra
   """The gradients of `pushed`, `kernel` and `bias` where `wanted` is that of the states."""
   kernel, h, c, gates = kept
   wanted, last = jnp.asarray(wanted), len(h) - 1
-  # As an array of its own: within the loop the product with a transposed view takes half as long
-  # again for few rows.
-  turned = jax.lax.optimization_barrier(kernel.T)
 
   def cell(t, d_h, d_c):
     i, f, g, o = (x[t] for x in gates)
@@ -183,20 +193,20 @@ def _backward(rounded: bool, kept: Any, wanted: Any) -> tuple[Array, Array, Arra
       d_c * i * (1 - g**2),
       d_h * squashed * o * (1 - o),
     )
-    return jnp.concatenate(d_gates, -1), d_c * f
+    return jnp.concatenate(d_gates), d_c * f
 
   def step(number, carry):
     pushed, d_c, all_pushed = carry
     t = last - number
-    pushed, d_c = cell(t, _product(pushed, turned, rounded), d_c)
+    pushed, d_c = cell(t, _product(kernel, pushed, rounded), d_c)
     return pushed, d_c, _kept_at(t, all_pushed, pushed)
 
   zero = jnp.zeros_like(c[0])
   pushed, d_c = cell(last, zero, zero)
   all_pushed = _kept_at(last, _room(len(h), pushed), pushed)
   pushed = jax.lax.fori_loop(1, len(h), step, (pushed, d_c, all_pushed))[2]
-  h_before = jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
-  return pushed, _product(_flat(h_before).T, _flat(pushed), rounded), _flat(pushed).sum(0)
+  before, after = (_flat(x.swapaxes(0, 1)) for x in (h[:-1], pushed[1:]))
+  return pushed, _product(before, after.T, rounded), pushed.sum((0, 2))
 
 
 def _room(frames: int, one: Any) -> Any:
@@ -209,8 +219,8 @@ def _kept_at(t: Any, kept: Any, new: Any) -> Any:
 
 
 def _flat(x: Array) -> Array:
-  """[frames, rows, width] -> [frames * rows, width]."""
-  return x.reshape(-1, x.shape[-1])
+  """[width, frames, rows] -> [width, frames * rows]."""
+  return x.reshape(len(x), -1)
 
 
 _recurrence.defvjp(_forward, _backward)

@@ -18,6 +18,13 @@ def flax_layer(units):
   return nn.RNN(nn.OptimizedLSTMCell(units, parent=None), time_major=True)
 
 
+def applied(layer, params, x):
+  """Flax's has features last, ours has them first."""
+  if isinstance(layer, LSTM):
+    return layer.apply(params, x)
+  return jnp.moveaxis(layer.apply(params, jnp.moveaxis(x, 0, -1)), -1, 0)
+
+
 def drawn(shape, seed=0):
   return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
 
@@ -26,15 +33,16 @@ def drawn(shape, seed=0):
 def test_it_starts_computes_and_learns_as_flaxs(shape):
   frames, rows, features, units = shape
   ours, theirs = LSTM(units), flax_layer(units)
-  x, wanted = drawn((frames, rows, features)), drawn((frames, rows, units), 1)
+  x, wanted = drawn((features, frames, rows)), drawn((units, frames, rows), 1)
   start = ours.init(jax.random.key(3), x)
-  jax.tree.map(np.testing.assert_array_equal, start, theirs.init(jax.random.key(3), x))
+  its_start = theirs.init(jax.random.key(3), jnp.moveaxis(x, 0, -1))
+  jax.tree.map(np.testing.assert_array_equal, start, its_start)
   # Biases that are not zero, states that are not small.
   start = jax.tree.map(lambda p: p + 0.5 * drawn(p.shape, 2), start)
 
   def found(layer):
     def loss(params, x):
-      y = layer.apply(params, x)
+      y = applied(layer, params, x)
       return (y * wanted).sum(), y
 
     return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(start, x)
@@ -54,7 +62,7 @@ def reference_of_cudnn(x, h, c, weights, lengths, features, units, layers, dropo
 def test_every_way_computes_and_learns_the_same(shape, way, monkeypatch):
   monkeypatch.setattr(rnn, 'lstm', reference_of_cudnn)
   frames, rows, features, units = shape
-  x, wanted = drawn((frames, rows, features)), drawn((frames, rows, units), 1)
+  x, wanted = drawn((features, frames, rows)), drawn((units, frames, rows), 1)
   start = LSTM(units).init(jax.random.key(3), x)
   start = jax.tree.map(lambda p: p + 0.5 * drawn(p.shape, 2), start)
 
@@ -87,7 +95,7 @@ def test_one_function_chooses():
 
 
 def test_gradients_are_those_of_differences():
-  layer, x = LSTM(4), drawn((2, 5, 3))
+  layer, x = LSTM(4), drawn((3, 2, 5))
   with jax.enable_x64(True):
     x = jnp.asarray(x, jnp.float64)
     params = jax.tree.map(
@@ -97,7 +105,7 @@ def test_gradients_are_those_of_differences():
 
 
 def test_several_heads_at_once_are_each_alone():
-  layer, x = LSTM(4), drawn((3, 2, 5, 6))
+  layer, x = LSTM(4), drawn((3, 6, 2, 5))
   params = jax.vmap(lambda key, x: layer.init(key, x))(jax.random.split(jax.random.key(0), 3), x)
   grads = jax.grad(lambda p, x: (layer.apply(p, x) ** 2).sum())
   together = jax.vmap(grads)(params, x)
@@ -123,4 +131,5 @@ def test_it_computes_as_pytorchs():
   for gate, part in zip('ifgo', np.split(bias, 4), strict=True):
     cell[f'h{gate}']['bias'] = part
   want = theirs(torch.from_numpy(np.array(x)))[0].detach().numpy()
-  np.testing.assert_allclose(layer.apply(params, x), want, rtol=1e-5, atol=1e-6)
+  found = layer.apply(params, jnp.moveaxis(x, -1, 0))
+  np.testing.assert_allclose(jnp.moveaxis(found, 0, -1), want, rtol=1e-5, atol=1e-6)

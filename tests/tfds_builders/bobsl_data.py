@@ -39,7 +39,7 @@ def examples(data_dir, config, split='all') -> dict[str, dict]:
 
 
 def metadata(data_dir, config) -> dict:
-  return tfds.builder_from_directory(data_dir / 'bobsl' / config / '1.0.0').info.metadata
+  return tfds.builder_from_directory(data_dir / 'bobsl' / config / '1.1.0').info.metadata
 
 
 def write_labels(path, names, *, weak=False, model='toy', revision='1') -> Path:

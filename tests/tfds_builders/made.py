@@ -51,7 +51,7 @@ def build(
   configs = [tfds.core.BuilderConfig(name=config)] if config else []
   members = dict(
     __module__=__name__,
-    VERSION=tfds.core.Version('1.0.0'),
+    VERSION=clip_features.VERSION,
     BUILDER_CONFIGS=configs,
     url_infos=None,
     name=name,

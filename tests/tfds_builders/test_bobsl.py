@@ -242,7 +242,7 @@ def test_two_processes_make_the_same_data_set(shared, bobsl, bobsl_built, tmp_pa
     **command(shared, bobsl, tmp_path, f'--beam_pipeline_options={processes}'), timeout=300
   )
   assert done.returncode == 0, done.stderr
-  assert done.stdout == f'{tmp_path / "bobsl" / "a" / "1.0.0"}\n'
+  assert done.stdout == f'{tmp_path / "bobsl" / "a" / "1.1.0"}\n'
   # Said by every process that opens the networks: the build and two workers.
   assert done.stderr.count('random backbone') == 3
   ours, theirs = examples(bobsl_built, 'a'), examples(tmp_path, 'a')

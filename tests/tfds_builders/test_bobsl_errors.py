@@ -28,7 +28,7 @@ def test_a_data_set_that_is_there_must_be_of_the_same_choices(
   assert run_build(shared, 'a', bobsl, bobsl_built) == 0
   out, err = capsys.readouterr()
   assert (
-    out == f'{bobsl_built / "bobsl" / "a" / "1.0.0"}\n' and 'a/1.0.0 already there: train 4' in err
+    out == f'{bobsl_built / "bobsl" / "a" / "1.1.0"}\n' and 'a/1.1.0 already there: train 4' in err
   )
   assert run_build(shared, 'a', bobsl, bobsl_built, '--max_s=19') == 2
   error = last_error(capsys)
@@ -50,7 +50,7 @@ def test_an_episode_that_cannot_be_decoded_keeps_the_others(shared, bobsl, tmp_p
   assert run_build(shared, 'm', own, data) == 2
   error = last_error(capsys)
   assert f'1 of 2 episodes cannot be extracted ({video}: ' in error and 'mend them' in error
-  assert not (data / 'bobsl' / 'm' / '1.0.0').exists()
+  assert not (data / 'bobsl' / 'm' / '1.1.0').exists()
   features = data / 'features' / 'bobsl'
   assert [path.name for path in features.iterdir() if path.suffix == '.npz'] == [f'{TEST[1]}.npz']
   assert video.name in (features / error_list.name()).read_text()
@@ -69,7 +69,7 @@ def test_an_episode_of_another_key_is_refused(shared, bobsl, bobsl_built, tmp_pa
   assert run_build(shared, 'm', bobsl, tmp_path, f'--features={own}') == 2
   error = last_error(capsys)
   assert f'{MANUAL[0]}.npz' in error and 'sampling: time-5hz against index-5hz' in error
-  assert not (tmp_path / 'bobsl' / 'm' / '1.0.0').exists()
+  assert not (tmp_path / 'bobsl' / 'm' / '1.1.0').exists()
 
 
 def test_a_missing_episode_is_an_error_unless_it_may_be_skipped(
@@ -80,7 +80,7 @@ def test_a_missing_episode_is_an_error_unless_it_may_be_skipped(
   assert run_build(shared, 'a', own, tmp_path / 'data', features) == 2
   error = last_error(capsys)
   assert TRAIN[1] in error and '--missing=skip' in error
-  assert not (tmp_path / 'data' / 'bobsl' / 'a' / '1.0.0').exists()
+  assert not (tmp_path / 'data' / 'bobsl' / 'a' / '1.1.0').exists()
   assert run_build(shared, 'a', own, tmp_path / 'data', '--missing=skip', features) == 0
   there = {id.split('_')[0] for id in examples(tmp_path / 'data', 'a', 'train')}
   assert there == {TRAIN[0]} and metadata(tmp_path / 'data', 'a')['built_from']['missing'] == 'skip'
@@ -113,7 +113,7 @@ def test_labels_of_no_selected_clip_are_refused(shared, bobsl, tmp_path, capsys,
   assert run_build(shared, 'a_tea', bobsl, tmp_path, *flags) == 2
   error = last_error(capsys)
   assert 'none of the 2 labels is of a selected clip' in error and 'the same alignment' in error
-  assert not (tmp_path / 'bobsl' / 'a_tea' / '1.0.0').exists()
+  assert not (tmp_path / 'bobsl' / 'a_tea' / '1.1.0').exists()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_runner_that_lacks_its_options_ends_in_a_line(shared, bobsl, tmp_path,
   assert run_build(shared, 'm', bobsl, tmp_path, *flags) == 2
   error = last_error(capsys)
   assert 'the Beam pipeline ended with ' in error and 'temp_location' in error
-  assert not (tmp_path / 'bobsl' / 'm' / '1.0.0').exists()
+  assert not (tmp_path / 'bobsl' / 'm' / '1.1.0').exists()
 
 
 def test_one_annotator_is_not_taken_for_two(shared, bobsl, tmp_path, capsys):
@@ -181,7 +181,7 @@ def test_a_data_set_with_a_file_missing_is_not_already_there(
   shared, bobsl, tmp_path, capsys, features
 ):
   assert run_build(shared, 'm', bobsl, tmp_path, features) == 0
-  next((tmp_path / 'bobsl' / 'm' / '1.0.0').glob('*train.array_record*')).unlink()
+  next((tmp_path / 'bobsl' / 'm' / '1.1.0').glob('*train.array_record*')).unlink()
   capsys.readouterr()
   assert run_build(shared, 'm', bobsl, tmp_path, features) == 2
   assert 'is damaged' in last_error(capsys)

@@ -66,7 +66,7 @@ def test_crops_are_what_features_were_made_of(data):
 
 
 def test_both_configs_have_the_same_clips(data):
-  builder = tfds.builder_from_directory(data / 'ejsl' / 'crops' / '1.0.0')
+  builder = tfds.builder_from_directory(data / 'ejsl' / 'crops' / '1.1.0')
   assert builder.info.config_name == 'crops'
   shared_features = data / 'features' / 'ejsl'
   assert sorted(path.stem for path in shared_features.glob('*.npz')) == sorted(CLIPS)

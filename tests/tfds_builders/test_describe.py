@@ -122,7 +122,7 @@ def test_the_paper_is_beside_ours(tmp_path, capsys):
   numbers = [str(count) for count in counts]
   assert ['all', *numbers, '0'] in found
   assert ['paper,', 'Table', '8', *numbers] in found
-  assert found[0][0] == 'emosign/single/1.0.0'
+  assert found[0][0] == 'emosign/single/1.1.0'
 
 
 def test_signers_other_than_splits_have_a_table(tmp_path, capsys):

@@ -123,7 +123,7 @@ def test_another_key_is_refused(shared, folder, data, tmp_path, capsys):
 
 
 def test_tfds_reads_the_data_set_by_itself(data):
-  builder = tfds.builder_from_directory(data / 'ejsl' / '1.0.0')
+  builder = tfds.builder_from_directory(data / 'ejsl' / '1.1.0')
   assert builder.info.metadata[clip_features.KEY]['backbone'] == 'random:0'
   assert sorted(builder.info.splits) == ['signer_d', 'signer_e', 'signer_f']
 
@@ -131,8 +131,8 @@ def test_tfds_reads_the_data_set_by_itself(data):
 def test_the_same_manifest_is_already_there_and_stdout_is_the_path(shared, folder, data, capfd):
   assert run_build(shared, folder, data, '--weights=random') == 0
   out, err = capfd.readouterr()
-  assert out == f'{data / "ejsl" / "1.0.0"}\n'
-  assert 'ejsl/1.0.0 already there: signer_d 2, signer_e 1, signer_f 1' in err
+  assert out == f'{data / "ejsl" / "1.1.0"}\n'
+  assert 'ejsl/1.1.0 already there: signer_d 2, signer_e 1, signer_f 1' in err
 
 
 def test_a_changed_manifest_is_noticed(shared, folder, data, tmp_path, capsys):
@@ -146,7 +146,7 @@ def test_a_changed_manifest_is_noticed(shared, folder, data, tmp_path, capsys):
   assert 'was built from another manifest' in error and 'give another --data_dir' in error
   assert run_build(shared, folder, tmp_path / 'new', *flags) == 0
   out, err = capsys.readouterr()
-  assert out.splitlines() == [str(tmp_path / 'new' / 'ejsl' / '1.0.0')]
+  assert out.splitlines() == [str(tmp_path / 'new' / 'ejsl' / '1.1.0')]
   assert 'Downloading and preparing' in err
 
 
@@ -284,7 +284,7 @@ def test_the_forecast_comes_first_and_is_of_what_is_left_to_do(
 
 
 def _manifest_sha256(data_dir: Path) -> str:
-  builder = tfds.builder_from_directory(data_dir / 'ejsl' / '1.0.0')
+  builder = tfds.builder_from_directory(data_dir / 'ejsl' / '1.1.0')
   return builder.info.metadata[ejsl_dataset_builder.MANIFEST_KEY]
 
 

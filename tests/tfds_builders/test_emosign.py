@@ -127,7 +127,7 @@ def test_examples_hold_the_clip_and_what_was_said_of_it(data):
 
 
 def test_a_split_is_one_signer(data):
-  builder = tfds.builder_from_directory(data / 'emosign' / 'single' / '1.0.0')
+  builder = tfds.builder_from_directory(data / 'emosign' / 'single' / '1.1.0')
   assert {s: i.num_examples for s, i in builder.info.splits.items()} == dict(Ada=2, Ben=1, Cyd=1)
   assert len(corpora.open_split('emosign/single:Ada+Cyd', data).source) == 3
 
@@ -135,7 +135,7 @@ def test_a_split_is_one_signer(data):
 def test_clips_that_are_not_there_are_named(built, folder):
   data, said = built
   assert f'1 of 5 clips are not in {folder}: {ABSENT} (listed in missing_clips.txt' in said
-  where = data / 'emosign' / 'single' / '1.0.0'
+  where = data / 'emosign' / 'single' / '1.1.0'
   assert (where / emosign_dataset_builder.MISSING_FILE).read_text() == f'{ABSENT}\n'
   metadata = tfds.builder_from_directory(where).info.metadata
   assert metadata[emosign_dataset_builder.MISSING_KEY] == [ABSENT]
@@ -166,7 +166,7 @@ def test_the_other_configs_take_the_features_that_are_there(
   assert capsys.readouterr().err.count('already done') == 3
   multi = {v for v, (_, _, expression) in ROWS.items() if '+' in expression}
   assert examples('emosign/multi:all', tmp_path).keys() == multi
-  where = tmp_path / 'emosign' / 'multi' / '1.0.0'
+  where = tmp_path / 'emosign' / 'multi' / '1.1.0'
   assert not (where / emosign_dataset_builder.MISSING_FILE).exists()  # all are there
 
 
@@ -188,12 +188,12 @@ def labels_alone(tmp_path_factory) -> Path:
 
 
 def test_labels_need_neither_clips_nor_weights_nor_networks(labels_alone, data):
-  builder = tfds.builder_from_directory(labels_alone / 'emosign' / 'labels' / '1.0.0')
+  builder = tfds.builder_from_directory(labels_alone / 'emosign' / 'labels' / '1.1.0')
   found = {e['id'].decode(): e for e in builder.as_data_source(split='all')}
   assert found.keys() == ROWS.keys()
   for video, example in found.items():
     require_annotated(example, video)
-  of_clips = tfds.builder_from_directory(data / 'emosign' / 'single' / '1.0.0').info.features
+  of_clips = tfds.builder_from_directory(data / 'emosign' / 'single' / '1.1.0').info.features
   assert set(of_clips) - set(builder.info.features) == set(clip_lib.FIELDS)
 
 
@@ -211,7 +211,7 @@ def test_other_annotations_are_noticed_without_clips(labels_alone, tmp_path, cap
   assert f'built from other annotations than {path}: delete it' in capsys.readouterr().err
   write_annotations(path, dict(reversed(ROWS.items())))  # another order says the same
   assert exit_status(build.main, ['emosign/labels', *flags]) == 0
-  assert 'labels/1.0.0 already there: Ada 4, Ben 2, Cyd 3' in capsys.readouterr().err
+  assert 'labels/1.1.0 already there: Ada 4, Ben 2, Cyd 3' in capsys.readouterr().err
 
 
 def test_what_changed_since_the_build_is_noticed(shared, folder, data, tmp_path, capsys):
@@ -329,5 +329,5 @@ def test_tfds_build_makes_the_same_data_set(tfds_command, shared, folder, data, 
   assert ours.keys() == theirs.keys()
   for key, example in ours.items():
     np.testing.assert_equal(theirs[key], example)
-  labelled = tfds.builder_from_directory(tmp_path / 'emosign' / 'labels' / '1.0.0')
+  labelled = tfds.builder_from_directory(tmp_path / 'emosign' / 'labels' / '1.1.0')
   assert labelled.info.splits.total_num_examples == len(ROWS)

@@ -267,7 +267,7 @@ def test_builds_and_reads_back(tmp_path, monkeypatch):
   monkeypatch.setattr(corpus, 'SPLITS', two)
   config = f'seed{SEED}_no_markers'
   Builder(config=config, data_dir=tmp_path, file_format='array_record').download_and_prepare()
-  read = tfds.builder_from_directory(tmp_path / 'signsim' / config / '1.0.0')
+  read = tfds.builder_from_directory(tmp_path / 'signsim' / config / '1.1.0')
   key = read.info.metadata[clip_features.KEY]
   assert provenance.is_synthetic(key) and set(key) == set(provenance.KEY_FIELDS)
   both = read.as_data_source(split='validation+emosign_like')
@@ -291,7 +291,7 @@ def test_tfds_build_makes_the_same_data_set(tfds_command, tmp_path):
     text=True,
   )
   assert done.returncode == 0, done.stderr
-  theirs = tfds.builder_from_directory(tmp_path / 'signsim' / 'seed0' / '1.0.0')
+  theirs = tfds.builder_from_directory(tmp_path / 'signsim' / 'seed0' / '1.1.0')
   source = {e['id'].decode(): e for e in theirs.as_data_source(split='emosign_like')}
   ours = {plan.id: draw() for plan, draw in corpus.clips(0, 'emosign_like', '')}
   assert source.keys() == ours.keys()

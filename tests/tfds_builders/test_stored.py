@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
-from emo_jax import corpora, training_input
+from emo_jax import corpora, labels, training_input
 from emo_jax.errors import UserError, exit_status
 from emo_jax.recipe import Recipe
 from emo_jax.survey import survey
+from emo_jax.video import clip as clip_lib
 from tests import toys
 from tests.tfds_builders import made
-from tfds_builders import build, describe, stored
+from tfds_builders import build, clip_features, describe, stored
 
 CLIPS = {
   'a': [dict(frames=60, utterance=f'u{i}', emotion='joy') for i in range(3)],
@@ -33,7 +35,7 @@ def data(whole, tmp_path) -> Path:
 
 
 def file_of(data: Path, split: str) -> Path:
-  (path,) = (data / 'ejsl/1.0.0').glob(f'*-{split}.array_record*')
+  (path,) = (data / 'ejsl/1.1.0').glob(f'*-{split}.array_record*')
   return path
 
 
@@ -72,6 +74,29 @@ def test_examples_are_parsed_once_as_far_as_memory_goes(data, monkeypatch):
   source = corpora.open_split('ejsl:a', data).source
   assert source[1] is not source[1]
   np.testing.assert_array_equal(source[1]['face'], source[1]['face'])
+
+
+def test_arrays_that_were_stored_as_numbers_are_read_as_those_of_bytes(data, tmp_path, monkeypatch):
+  """Data sets of version 1.0.0."""
+  fields = clip_features.features(tuple(labels.TASKS))
+  numbers = {
+    name: tfds.features.Tensor(shape=shape, dtype=dtype)
+    for name, (shape, dtype) in clip_lib.FIELDS.items()
+  }
+  old = tfds.features.FeaturesDict(dict(fields) | numbers)
+  monkeypatch.setattr(clip_features, 'features', lambda tasks: old)
+  monkeypatch.setattr(clip_features, 'VERSION', tfds.core.Version('1.0.0'))
+  folder = made.build(tmp_path / 'old', CLIPS)
+  assert folder.name == '1.0.0'
+  assert '"bytes"' not in (folder / 'features.json').read_text()
+  assert '"bytes"' in (data / 'ejsl/1.1.0/features.json').read_text()
+  one, other = (corpora.open_split('ejsl:a+b', f) for f in (data, tmp_path / 'old'))
+  assert len(one.source) == len(other.source) == 5
+  for i in range(5):
+    np.testing.assert_equal(one.source[i], other.source[i])
+  parts = (stored.parts(x.source, ('labels', 'face_present', 'time_s')) for x in (one, other))
+  for a, b in zip(*parts, strict=True):
+    np.testing.assert_equal(a, b)
 
 
 def test_groups_say_who_signs_what(data):
@@ -143,7 +168,7 @@ def test_training_batches_pass_the_line_on(data, monkeypatch):
 @pytest.mark.parametrize('name', ['dataset_info.json', 'features.json', 'metadata.json'])
 @pytest.mark.parametrize('content', [b'', b'{"a": 1}', b'{"name": "ej', b'[]', None])
 def test_a_damaged_description_is_a_line(data, name, content):
-  path = data / 'ejsl/1.0.0' / name
+  path = data / 'ejsl/1.1.0' / name
   path.unlink() if content is None else path.write_bytes(content)
   with pytest.raises(UserError) as error:
     corpora.open_split('ejsl:all', data)
@@ -153,7 +178,7 @@ def test_a_damaged_description_is_a_line(data, name, content):
 def test_a_damaged_description_of_the_synthetic_corpus_is_a_line(tmp_path):
   folder = made.build(tmp_path, CLIPS, 'signsim', 'seed0')
   (folder / 'dataset_info.json').write_text('{')
-  with pytest.raises(UserError, match='seed0/1.0.0 cannot be opened.*build it again'):
+  with pytest.raises(UserError, match='seed0/1.1.0 cannot be opened.*build it again'):
     corpora.open_split('signsim:all', tmp_path)
 
 

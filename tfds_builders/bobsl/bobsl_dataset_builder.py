@@ -39,8 +39,8 @@ _CONFIGS = {
 class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   """BOBSL by its own subsets, built as Beam pipelines over episodes."""
 
-  VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'Initial release.'}
+  VERSION = clip_features.VERSION
+  RELEASE_NOTES = clip_features.RELEASE_NOTES
   BUILDER_CONFIGS = [
     tfds.core.BuilderConfig(name=name, description=text) for name, text in _CONFIGS.items()
   ]

@@ -24,8 +24,8 @@ COMPLETE_VARIABLE = 'EMO_JAX_REQUIRE_COMPLETE'
 class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   """One split per signer, named after the signer, so that `a+b` and `all` leave signers out."""
 
-  VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'Initial release.'}
+  VERSION = clip_features.VERSION
+  RELEASE_NOTES = clip_features.RELEASE_NOTES
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
     'A folder with the clips and manifest.csv (columns file, signer, utterance, emotion, text). '
     'eJSL is available upon request to the authors of "Emotion Recognition in Signers".'

@@ -39,8 +39,8 @@ _CLIPS_SOURCE = "ASLLRP's DAI (https://dai.cs.rutgers.edu/), on request"
 class Builder(video_corpus.VideoCorpus, tfds.core.GeneratorBasedBuilder):
   """One split per signer, named after the signer, so that `a+b` and `all` leave signers out."""
 
-  VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'Initial release.'}
+  VERSION = clip_features.VERSION
+  RELEASE_NOTES = clip_features.RELEASE_NOTES
   BUILDER_CONFIGS = [
     tfds.core.BuilderConfig(name='single', description='The Single Expression Set, 140 clips.'),
     tfds.core.BuilderConfig(name='multi', description='The 37 clips of several expressions.'),

@@ -62,8 +62,8 @@ class SignSimConfig(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
   """The corpus; `config` is any name that `config_from_name` understands, by default seed0."""
 
-  VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'Initial release.'}
+  VERSION = clip_features.VERSION
+  RELEASE_NOTES = clip_features.RELEASE_NOTES
   # Nothing is downloaded; looking for checksums would need the package importlib_resources.
   url_infos = None
 
