@@ -195,10 +195,10 @@ def open_log(folder: Path, resume_step: int, config: Mapping[str, Any]) -> Metri
   Raises:
     UserError: the tracker is not installed or cannot begin, or `metrics.jsonl` is broken.
   """
-  others: list[Writer] = [TensorBoard(folder, resume_step)]
+  lasting, others = [JsonLines(folder, resume_step)], []
   if config['tracker']:
     others.append(_Tracker(config['tracker'], folder, config))
-  return MetricsLog([JsonLines(folder, resume_step)], others)
+  return MetricsLog(lasting, [TensorBoard(folder, resume_step), *others])
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

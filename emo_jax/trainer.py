@@ -106,6 +106,11 @@ class Trainer:
     """Trains heads that stand at the same step. Raises Apart if they do not after all."""
     if len(heads) > 1 and self._config['model']['lstm'] == 'cudnn':
       raise UserError('cuDNN trains one head at a time: give --config.heads_at_once=1')
+    with _left_in_order(heads):
+      self._train(heads, after_step)
+    return [head.end() for head in heads]
+
+  def _train(self, heads: Sequence[Head], after_step: AfterStep) -> None:
     frames = max(head.frames for head in heads)
     resident = processes.by_first(lambda: self._fits([head.feature_bytes for head in heads]))
     stacked = len(heads) > 1 or self._at_once > 1
@@ -123,11 +128,7 @@ class Trainer:
     given = _Given(heads)
     traced = self._config['profile'] if processes.is_first() else (0, 0)
     trace = Trace(traced, heads[0].folder / 'profile')
-    with (
-      _left_in_order(heads),
-      preemption.watched() as asked_to_end,
-      contextlib.closing(trace),
-    ):
+    with preemption.watched() as asked_to_end, contextlib.closing(trace):
       while step < steps:
         many = min(self._at_once, _next_stop(self._config, heads, step) - step)
         with progress.waiting():
@@ -145,7 +146,6 @@ class Trainer:
           for head in heads:
             head.close()
           preemption.stop(step)
-    return [head.end() for head in heads]
 
   def _save(self, heads: Sequence[Head], step: int, state: State, which: Sequence[bool]) -> None:
     for i, head in enumerate(heads):

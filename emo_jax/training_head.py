@@ -145,6 +145,7 @@ class Head:
     params = initial_weights.params(own, common.model, member.train.key)
     self.state = train_step.initial_state(params, common.optimizer)
     self._best = dict(params=params, score=np.float32(-1), step=np.int32(0))
+    self.log = metrics_log.MetricsLog()  # until it begins
     self._checkpoints = Checkpoints(self.folder / 'checkpoints') if processes.is_first() else None
 
   def begin(self, frames: int, on_devices: bool, stacked: bool) -> int:
@@ -159,7 +160,6 @@ class Head:
     if processes.by_first(self._restore):
       self.state, self._best = processes.of_first((self.state, self._best))
     first = int(self.state.step)
-    self.log = metrics_log.MetricsLog()
     processes.by_first(lambda: self._open_log(first))
     steps = training_input.Steps(self._survey, self.keep, self.how, self.steps, stacked)
     self.longest = steps.longest

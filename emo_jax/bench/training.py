@@ -180,7 +180,7 @@ def flops_of_clip(config: dict[str, Any], frames: int | float) -> float:
   shown = preprocess.WINDOW if config['temporal'] == 'windows' else frames
   # Forward, and twice as many backward; but nothing comes from the state before the first frame,
   # and the features need no gradient.
-  recurrent = (3 * shown - 2) * (first**2 + second**2)
+  recurrent = 3 * (shown - 1) * (first**2 + second**2)
   pushed = shown * (2 * inputs * first + 3 * first * second)
   return 2.0 * (4 * (recurrent + pushed) + 3 * second * len(labels.EMOTIONS))
 
