@@ -44,9 +44,8 @@ $(VENV)-tfds/done: pyproject.toml constraints.txt
 	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[tfds,bobsl]
 	touch $@
 
-# The longest one first.
 slow: $(VENV)/dev $(VENV)-tfds/done
-	EMO_JAX_TFDS=$(VENV)-tfds/bin/tfds $(PYTEST) -m slow tests/test_hypotheses.py tests
+	EMO_JAX_TFDS=$(VENV)-tfds/bin/tfds $(PYTEST) -m slow
 
 # The paper's three hypotheses with their controls, on the synthetic corpus.
 hypotheses: $(VENV)/run
