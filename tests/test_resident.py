@@ -187,3 +187,19 @@ def test_its_size_is_what_the_devices_get():
     arrays = resident.load(split, steps, ('face', 'hands'), dtype)
     held = sum(arrays[name].nbytes for name in ('face', 'hands'))
     assert held == resident.size(len(arrays['shown']), ('face', 'hands'), dtype)
+
+
+def test_heads_of_nearly_as_many_clips_share_programs_for_little_memory(monkeypatch):
+  how, split = inference.recipe(toys.config(), 'train', 1), gappy()
+
+  def frames(clips):
+    keep = np.arange(clips)
+    steps = training_input.Steps(survey(split, 'emotion'), keep, how, 20, one_size=False)
+    found = len(resident.load(split, steps, ('face',), 'float32')['shown'])
+    return found, int(steps.spans.whole().first()[-1])
+
+  assert frames(35)[0] == frames(44)[0] == 4096
+  monkeypatch.setattr(resident, '_FEW', 1)
+  for clips in range(1, 45):
+    held, used = frames(clips)
+    assert used <= held <= max(1.13 * used, 1)
