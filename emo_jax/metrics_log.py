@@ -61,7 +61,6 @@ class TensorBoard:
 
   def __init__(self, folder: Path, resume_step: int):
     self._prefix, self._flushed = folder / 'events', 0.0
-    self._events: EventsWriter | None
     with _named(self._prefix):
       self._events = EventsWriter(str(self._prefix), f'.{uuid.uuid4().hex[:8]}')
     status = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -79,10 +78,8 @@ class TensorBoard:
         self._flushed = time.monotonic()
 
   def close(self) -> None:
-    events, self._events = self._events, None
-    if events:
-      with _named(self._prefix):
-        events.close()
+    with _named(self._prefix):
+      self._events.close()
 
 
 class WeightsAndBiases:
@@ -185,7 +182,10 @@ class MetricsLog:
       writer.write(step, values)
 
   def close(self) -> None:
-    for writer in [*self._lasting, *self._others]:
+    """Of all of them, once: whoever ends a run may ask for it again."""
+    writers = [*self._lasting, *self._others]
+    self._lasting, self._others = (), ()
+    for writer in writers:
       writer.close()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from emo_jax import input_pipeline, processes
 from emo_jax.corpora import Split
 from emo_jax.input_pipeline import CROP_SHAPE, CROPS, STREAM_WIDTHS, Batch
+from emo_jax.survey import rounded_up
 from emo_jax.training_input import Steps
 
 DTYPES = ('float32', 'bfloat16')
@@ -62,10 +63,9 @@ def load(split: Split, steps: Steps, inputs: Sequence[str], dtype: str) -> dict[
 
 
 def _rounded_up(x: np.ndarray) -> np.ndarray:
-  """With frames that nobody asks for at the end, at most an eighth of many: heads that learn from
-  nearly as many, as those of several folds, share compiled programs."""
-  step = 1 << max(_FEW.bit_length() - 1, len(x).bit_length() - 4)
-  return np.pad(x, [(0, -len(x) % step)] + [(0, 0)] * (x.ndim - 1))
+  """With frames that nobody asks for at the end: heads that learn from nearly as many, as those of
+  several folds, share programs."""
+  return np.pad(x, [(0, rounded_up(len(x), _FEW) - len(x))] + [(0, 0)] * (x.ndim - 1))
 
 
 def batches(steps: Steps, first: int = 0) -> grain.DatasetIterator:

@@ -41,9 +41,7 @@ class Survey:
   def frames(self) -> int:
     """Length to which clips are padded, the longest one's rounded up so that splits of like length
     share compiled programs."""
-    longest = int(self.length.max())
-    step = 1 << max(3, longest.bit_length() - 4)  # above 64 frames at most an eighth is padding
-    return max(16, -(-longest // step) * step)
+    return max(16, rounded_up(int(self.length.max()), 8))
 
   def chosen(self, keep: np.ndarray) -> 'Survey':
     """Of the clips at these indices alone."""
@@ -59,6 +57,13 @@ class Survey:
       self.face_present[of_frames],
       {what: share[keep] for what, share in self.coverage.items()},
     )
+
+
+def rounded_up(count: int, least: int) -> int:
+  """To a multiple of `least`, or of a power of two of which at most an eighth is added: like counts
+  share compiled programs."""
+  step = max(least, (1 << count.bit_length()) >> 4)
+  return -(-count // step) * step
 
 
 class Spans:
